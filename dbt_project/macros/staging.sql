@@ -1,0 +1,205 @@
+{# The columns of a canonical feed as {name: meta}, from models/staging/_raw__sources.yml. #}
+{% macro feed_columns(feed) %}
+    {% set columns = {} %}
+    {% if execute %}
+        {% for column in graph.sources['source.fieldscore.raw.' ~ feed].columns.values() %}
+            {% do columns.update({column.name: column.config.meta}) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(columns) }}
+{% endmacro %}
+
+{#
+    One row per distinct delivered row, typed as the sources file says. `problems` is null for a good
+    row, else `column=reason` items between semicolons; such a row is listed in ops.rejects.
+#}
+{% macro typed_feed(feed) %}
+{%- set columns = feed_columns(feed) -%}
+with
+declaration as (
+    select * from {{ source('ops', 'declarations') }} where feed = '{{ feed }}'
+),
+
+waiting as (
+    select raw.*, loads.business_date, loads.file
+    from {{ source('raw', feed) }} as raw
+    inner join {{ source('ops', 'loads') }} as loads on loads.load_id = raw.load_id
+    {% if is_incremental() %}
+    where raw.load_id > (select coalesce(max(done.load_id), 0) from {{ this }} as done)
+    {% endif %}
+),
+
+delivered as (
+    select
+        waiting.load_id,
+        waiting.row_number,
+        waiting.row_hash,
+        waiting.business_date,
+        waiting.file,
+        {% for column in columns -%}
+        {{ delivered('waiting', column, 'declaration') }} as {{ column }},
+        {% endfor -%}
+        declaration.fingerprint,
+        declaration.time_zone as declared_time_zone,
+        declaration.patterns,
+        declaration.templates
+    from waiting
+    cross join declaration
+    {{ computed_once() }}
+),
+
+typed as (
+    select
+        delivered.*
+        {%- for column, meta in columns.items() if meta.type | default('text') != 'text' %},
+        {{ typed(column, meta.type) }} as typed_{{ column }}
+        {%- endfor %}
+    from delivered
+    {{ computed_once() }}
+)
+
+select
+    load_id,
+    row_number,
+    row_hash,
+    business_date,
+    file,
+    fingerprint,
+    {% for column, meta in columns.items() -%}
+    {{ column if meta.type | default('text') == 'text' else 'typed_' ~ column }} as {{ column }},
+    {% endfor -%}
+    nullif(concat_ws(
+        ';'
+        {%- for column, meta in columns.items() %}
+        {%- set value = column if meta.type | default('text') == 'text' else 'typed_' ~ column %}
+        {%- if meta.key or meta.filled %},
+        case when {{ column }} is null then '{{ column }}=missing' end
+        {%- endif %}
+        {%- if meta.type | default('text') != 'text' %},
+        case when {{ column }} is not null and {{ value }} is null then '{{ column }}=not a {{ meta.type }}' end
+        {%- endif %}
+        {%- if 'values' in meta %},
+        case when {{ column }} not in ('{{ meta['values'] | join("', '") }}') then '{{ column }}=unknown word' end
+        {%- endif %}
+        {%- if meta.only is defined %},
+        case when {{ column }} <> '{{ var(meta.only) }}' then '{{ column }}=another {{ meta.only }}' end
+        {%- endif %}
+        {%- if meta.least is defined %},
+        case when {{ value }} < {{ meta.least }} then '{{ column }}=below {{ meta.least }}' end
+        {%- endif %}
+        {%- if meta.most is defined %},
+        case when {{ value }} > {{ meta.most }} then '{{ column }}=above {{ meta.most }}' end
+        {%- endif %}
+        {%- if meta.happened %},
+        {#- Two days leave room for every time zone and a file cut after midnight. #}
+        case when {{ value }} >= cast(business_date as timestamp) + interval '2' day then '{{ column }}=ahead of its delivery' end
+        {%- endif %}
+        {%- endfor %}
+    ), '') as problems
+from typed
+{% endmacro %}
+
+{# A declaration that reads differently now: what was typed by the old one is typed again. #}
+{% macro forget_other_readings(feed) %}
+    {% if is_incremental() %}
+    delete from {{ this }}
+    where fingerprint not in (
+        select fingerprint from {{ source('ops', 'declarations') }} where feed = '{{ feed }}'
+    )
+    {% endif %}
+{% endmacro %}
+
+{#
+    One row per good version of a record, with version_no (1 = oldest) and is_current. The highest
+    `version` wins where the feed has that column, else the newest updated_at; between equals the
+    later delivery, then the later row (handbook 1). A version delivered again takes its last place.
+#}
+{% macro feed_versions(feed) %}
+{%- set columns = feed_columns(feed) -%}
+{%- set keys = [] -%}
+{%- for column, meta in columns.items() if meta.key %}{% do keys.append(column) %}{% endfor -%}
+with
+night as (
+    select * from {{ ref('stg_night') }}
+),
+
+typed as (
+    select * from {{ ref('base_' ~ feed) }} where problems is null
+),
+
+places as (
+    select row_hash, business_date, file, row_number, load_id
+    from typed
+    union all
+    select again.row_hash, loads.business_date, loads.file, again.row_number, again.load_id
+    from {{ source('ops', 'unchanged_rows') }} as again
+    inner join {{ source('ops', 'loads') }} as loads on loads.load_id = again.load_id
+    where again.feed = '{{ feed }}'
+),
+
+ranked_places as (
+    select
+        places.*,
+        row_number() over (
+            partition by places.row_hash
+            order by
+                places.business_date desc, {{ key_order('places.file') }} desc,
+                places.load_id desc, places.row_number desc
+        ) as place_rank
+    from places
+    inner join night on places.business_date <= night.business_date
+),
+
+placed as (
+    select
+        {% for column in columns -%}
+        typed.{{ column }},
+        {% endfor -%}
+        typed.load_id as stored_load_id,
+        last_place.business_date as delivered_on,
+        last_place.file,
+        last_place.load_id,
+        last_place.row_number
+    from typed
+    inner join ranked_places as last_place
+        on last_place.row_hash = typed.row_hash and last_place.place_rank = 1
+),
+
+numbered as (
+    select
+        placed.*,
+        row_number() over record_versions as version_no,
+        count(*) over (partition by {{ keys | join(', ') }}) as version_count
+    from placed
+    window record_versions as (
+        partition by {{ keys | join(', ') }}
+        order by
+            {% if 'version' in columns -%}
+            version nulls first,
+            case when version is null then updated_at end nulls first,
+            {% elif 'updated_at' in columns -%}
+            updated_at nulls first,
+            {% endif -%}
+            delivered_on, {{ key_order('file') }}, load_id, row_number
+    )
+)
+
+select
+    {% for column in columns -%}
+    {{ column }},
+    {% endfor -%}
+    version_no,
+    version_no = version_count as is_current,
+    stored_load_id,
+    delivered_on,
+    file,
+    row_number
+from numbered
+{% endmacro %}
+
+{# What of a raw row is not for other eyes: its provenance and its personal columns. #}
+{% macro masked_columns(feed) %}
+    {% set masked = ['load_id', 'row_number', 'row_hash'] %}
+    {% for column, meta in feed_columns(feed).items() if meta.personal %}{% do masked.append(column) %}{% endfor %}
+    {{ return(masked) }}
+{% endmacro %}

@@ -1,0 +1,34 @@
+-- One row per record a KPI judges, with what its stratum lets expect. Published as fct_kpi_events.
+with
+records as (
+    select * from {{ ref('int_kpi_records') }}
+),
+
+benchmarks as (
+    select * from {{ ref('int_stratum_benchmarks') }}
+)
+
+select
+    records.kpi_code,
+    records.feed,
+    records.record_key,
+    records.order_id,
+    records.technician_id,
+    records.business_date,
+    records.period_month,
+    records.anchored_at,
+    records.eligible,
+    records.reason_code,
+    records.mature,
+    records.next_change_at,
+    records.numerator,
+    -- A benchmarked index is measured against the mean of its stratum.
+    cast(records.denominator * coalesce(benchmarks.mean, 1) as decimal(20, 6)) as denominator,
+    cast(records.denominator * benchmarks.rate as decimal(20, 10)) as expected,
+    records.stratum,
+    records.evidence_ref
+from records
+left join benchmarks
+    on benchmarks.period_month = records.period_month
+    and benchmarks.kpi_code = records.kpi_code
+    and benchmarks.stratum = coalesce(records.stratum, '?')

@@ -1,0 +1,116 @@
+-- One row per order: as it is now, as it was at dispatch, and how it was completed. Times in UTC.
+with
+night as (
+    select * from {{ ref('stg_night') }}
+),
+
+versions as (
+    select * from {{ ref('stg_work_orders_versions') }}
+),
+
+dispatched as (
+    -- Difficulty is judged by what dispatch knew: the order's first version (handbook 2.12).
+    select * from versions where version_no = 1
+),
+
+current_versions as (
+    select * from versions where is_current
+),
+
+completions as (
+    select * from {{ ref('int_order_completions') }}
+),
+
+customer_slots as (
+    select
+        order_id,
+        slot_end,
+        row_number() over (partition by order_id order by version_no) as slot_rank
+    from versions
+    where slot_requested_by = 'customer' and slot_end is not null
+),
+
+areas as (
+    select * from {{ ref('int_areas') }}
+),
+
+causes as (
+    select * from {{ ref('cancellation_causes') }}
+),
+
+joined as (
+    select
+        current_versions.order_id,
+        current_versions.technician_id,
+        areas.area_id,
+        areas.time_zone,
+        areas.calendar_id,
+        current_versions.customer_id,
+        current_versions.appliance_serial,
+        coalesce(current_versions.appliance_category, dispatched.appliance_category) as appliance_category,
+        dispatched.service_type,
+        dispatched.fault_code,
+        nullif(split_part(dispatched.fault_code, '-', 1), '') as fault_family,
+        concat_ws(
+            '|',
+            coalesce(dispatched.service_type, '?'),
+            coalesce(dispatched.appliance_category, '?'),
+            coalesce(nullif(split_part(dispatched.fault_code, '-', 1), ''), '?')
+        ) as stratum,
+        current_versions.priority,
+        current_versions.in_warranty,
+        current_versions.status,
+        current_versions.resolution,
+        current_versions.reported_at,
+        current_versions.assigned_at,
+        current_versions.accepted_at,
+        current_versions.arrived_at,
+        current_versions.cancelled_at,
+        current_versions.cancel_cause,
+        causes.is_excused as is_excused_cancellation,
+        coalesce(causes.is_order, true) as is_order,
+        current_versions.arrived_at < current_versions.cancelled_at as departed_before_cancellation,
+        customer_slots.slot_end as customer_slot_end,
+        completions.first_completed_at,
+        case
+            when current_versions.status = 'completed' and current_versions.completed_at <= night.as_of
+                then current_versions.completed_at
+        end as final_completed_at,
+        current_versions.status = 'completed' and current_versions.completed_at is null as is_completion_unknown,
+        completions.reopened_at,
+        -- Without visits the accountable technician is who held the order at first completion.
+        coalesce(completions.first_completed_by, current_versions.technician_id) as accountable_technician_id,
+        current_versions.follow_up_of,
+        current_versions.updated_at
+    from current_versions
+    cross join night
+    inner join dispatched on dispatched.order_id = current_versions.order_id
+    inner join areas on areas.area_id = coalesce(current_versions.area_id, 'none')
+    left join completions on completions.order_id = current_versions.order_id
+    left join customer_slots
+        on customer_slots.order_id = current_versions.order_id and customer_slots.slot_rank = 1
+    left join causes
+        on causes.cancel_cause = current_versions.cancel_cause
+        and current_versions.status = 'cancelled'
+        and {{ in_force('causes', 'cast(current_versions.reported_at as date)') }}
+)
+
+select
+    joined.*,
+    cast({{ local_time('reported_at', 'time_zone') }} as date) as reported_on,
+    case
+        when not is_order then 'duplicate_or_test'
+        when status = 'cancelled' and is_excused_cancellation is null then 'cancelled_cause_unknown'
+        when status = 'cancelled'
+            then concat_ws(
+                    '_',
+                    'cancelled',
+                    case when departed_before_cancellation then 'after_departure' else 'before_departure' end,
+                    case when is_excused_cancellation then 'excused' else 'by_technician' end
+                )
+        when service_type <> 'repair' then 'service_without_first_time_fix'
+        when resolution in ('irreparable', 'quote_refused') then 'irreparable_or_quote_refused'
+        when first_completed_at is not null and resolution is null then 'resolution_unknown'
+        else 'ordinary'
+    end as case_code
+from joined

@@ -1,0 +1,48 @@
+-- One row per month from the first record's month to the night's, with its state and the limits in force
+-- on its first day.
+with
+night as (
+    select * from {{ ref('stg_night') }}
+),
+
+records as (
+    select min(business_date) as first_day from {{ ref('int_kpi_records') }}
+),
+
+months as (
+    select distinct days.period_month
+    from {{ ref('int_days') }} as days
+    cross join records
+    cross join night
+    where
+        days.period_month >= cast(date_trunc('month', records.first_day) as date)
+        and days.period_month <= night.business_date
+),
+
+limited as (
+    select
+        months.period_month,
+        {% for code in [
+            'preview', 'few_orders', 'few_answers', 'benchmark_months', 'benchmark_records',
+            'benchmark_technicians', 'score_weight', 'score_families'
+        ] -%}
+    max(limits.value) filter (where limits.limit_code = '{{ code }}') as {{ code }}_limit{{ ',' if not loop.last }}
+    {% endfor -%}
+    from months
+    left join {{ ref('limits') }} as limits on {{ in_force('limits', 'months.period_month') }}
+    group by months.period_month
+)
+
+select
+    limited.*,
+    case
+        when
+            night.as_of
+            >= {{ utc_time("cast(limited.period_month as timestamp) + interval '1' month", 'night.time_zone') }}
+            + limited.preview_limit * interval '1' day
+            then 'preview'
+        else 'open'
+    end as status,
+    0 as edition
+from limited
+cross join night

@@ -1,0 +1,145 @@
+-- One row per line of a technician's explanation; the lines of a score add up to it, to 1/100.
+-- Exact parts in 1/100 of a point are rounded down, and what is missing to the KPI's contribution goes to
+-- the largest remainders; ties by anchor time, then key in byte order (handbook 5.3).
+with
+kpis as (
+    select * from {{ ref('int_technician_kpis') }} where is_scored and weight > 0
+),
+
+events as (
+    select * from {{ ref('int_kpi_events') }} where eligible and mature
+),
+
+losing as (
+    select
+        kpis.period_month,
+        kpis.technician_id,
+        kpis.kpi_code,
+        events.feed,
+        events.record_key,
+        events.anchored_at,
+        events.reason_code,
+        events.evidence_ref,
+        (100 - kpis.raw_points) * kpis.weight as points_lost,
+        case
+            when kpis.measure = 'rate' and kpis.direction = 'up' then events.denominator - events.numerator
+            when kpis.measure = 'rate' then events.numerator
+            when kpis.direction = 'up' then kpis.stretch * events.denominator - events.numerator
+            else events.numerator - kpis.stretch * events.denominator
+        end as failure_weight
+    from kpis
+    inner join events
+        on events.period_month = kpis.period_month
+        and events.technician_id = kpis.technician_id
+        and events.kpi_code = kpis.kpi_code
+    where kpis.raw_points < 100
+),
+
+shared as (
+    select
+        losing.*,
+        sum(failure_weight) over (partition by period_month, technician_id, kpi_code) as failure_weight_total
+    from losing
+    where failure_weight > 0
+),
+
+parts as (
+    select
+        period_month, technician_id, kpi_code, 1 as kind_order, 'full_marks' as line_kind,
+        weight * 100 as exact,
+        cast(null as varchar) as evidence_feed, cast(null as varchar) as evidence_key,
+        cast(null as timestamp) as anchored_at, cast(null as varchar) as reason
+    from kpis
+
+    union all
+
+    select
+        period_month, technician_id, kpi_code, 2 as kind_order, 'event' as line_kind,
+        -points_lost * failure_weight / failure_weight_total as exact,
+        feed as evidence_feed, record_key as evidence_key,
+        anchored_at, concat_ws(' ', reason_code, evidence_ref) as reason
+    from shared
+
+    union all
+
+    select
+        period_month, technician_id, kpi_code, 3 as kind_order, 'adjustment' as line_kind,
+        (points - raw_points) * weight as exact,
+        null as evidence_feed, null as evidence_key,
+        null as anchored_at, 'difficulty and small numbers' as reason
+    from kpis
+    where available and points <> raw_points
+
+    union all
+
+    select
+        period_month, technician_id, kpi_code, 4 as kind_order, 'unavailable' as line_kind,
+        -weight * 100 as exact,
+        null as evidence_feed, null as evidence_key,
+        null as anchored_at,
+        case
+            when is_measured then 'nothing to measure in this period'
+            else 'not measured by this release'
+        end as reason
+    from kpis
+    where not available
+
+    union all
+
+    select
+        period_month, technician_id, kpi_code, 5 as kind_order, 'redistribution' as line_kind,
+        (effective_weight - weight) * points as exact,
+        null as evidence_feed, null as evidence_key,
+        null as anchored_at, 'weight of what could not be measured' as reason
+    from kpis
+    where available and effective_weight <> weight
+),
+
+floored as (
+    select
+        parts.*,
+        floor(cast(exact as decimal(38, 12))) as whole,
+        row_number() over kpi_lines as remainder_rank,
+        sum(floor(cast(exact as decimal(38, 12)))) over (
+            partition by period_month, technician_id, kpi_code
+        ) as whole_total
+    from parts
+    window kpi_lines as (
+        partition by period_month, technician_id, kpi_code
+        order by
+            cast(exact as decimal(38, 12)) - floor(cast(exact as decimal(38, 12))) desc,
+            anchored_at nulls last,
+            {{ key_order('evidence_key') }} nulls last,
+            kind_order
+    )
+)
+
+select
+    floored.period_month,
+    0 as edition,
+    floored.technician_id,
+    row_number() over (
+        partition by floored.period_month, floored.technician_id
+        order by
+            kpis.display_order,
+            floored.kind_order,
+            floored.anchored_at nulls last,
+            {{ key_order('floored.evidence_key') }} nulls last
+    ) as line_no,
+    floored.kpi_code,
+    floored.line_kind,
+    cast(
+        floored.whole
+        + case
+            when floored.remainder_rank <= coalesce(kpis.contribution, 0) * 100 - floored.whole_total then 1
+            else 0
+        end as integer
+    ) as points,
+    floored.evidence_feed,
+    floored.evidence_key,
+    floored.reason
+from floored
+inner join kpis
+    on kpis.period_month = floored.period_month
+    and kpis.technician_id = floored.technician_id
+    and kpis.kpi_code = floored.kpi_code

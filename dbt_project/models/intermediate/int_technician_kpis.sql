@@ -1,0 +1,204 @@
+-- One row per technician, period and weighted KPI: value, adjusted value, points, weight. Handbook 4 and 5.
+with
+policy as (
+    select * from {{ ref('int_policy') }}
+),
+
+events as (
+    select * from {{ ref('int_kpi_events') }}
+),
+
+company as (
+    select * from {{ ref('int_benchmarks') }} where stratum = 'all'
+),
+
+technician_periods as (
+    select distinct events.period_month, events.technician_id
+    from events
+    inner join {{ ref('int_periods') }} as periods on periods.period_month = events.period_month
+    where events.technician_id is not null and events.eligible
+),
+
+summed as (
+    select
+        period_month,
+        technician_id,
+        kpi_code,
+        sum(numerator) filter (where mature) as numerator,
+        sum(denominator) filter (where mature) as denominator,
+        sum(expected) filter (where mature) as expected,
+        count(*) filter (where mature) as n,
+        count(*) filter (where not mature) as n_immature
+    from events
+    where eligible and technician_id is not null
+    group by period_month, technician_id, kpi_code
+),
+
+valued as (
+    select
+        technician_periods.period_month,
+        technician_periods.technician_id,
+        policy.kpi_code,
+        policy.display_order,
+        policy.family,
+        policy.direction,
+        policy.measure,
+        policy.is_adjusted,
+        policy.is_measured,
+        policy.score_weight_limit,
+        policy.score_families_limit,
+        policy.weight,
+        policy.floor,
+        policy.target,
+        policy.stretch,
+        summed.numerator,
+        summed.denominator,
+        coalesce(summed.n, 0) as n,
+        coalesce(summed.n_immature, 0) as n_immature,
+        coalesce(summed.denominator > 0, false) as available,
+        {{ ratio('summed.numerator', 'summed.denominator') }} as raw_value,
+        case when policy.direction = 'up' then summed.denominator - summed.numerator else summed.numerator end
+            as failures,
+        summed.expected,
+        company.rate as company_rate,
+        -- k prior records' worth of failures at the company's rate (handbook 4.3).
+        policy.prior_records * company.rate as prior_failures
+    from technician_periods
+    inner join policy on policy.period_month = technician_periods.period_month
+    left join summed
+        on summed.period_month = technician_periods.period_month
+        and summed.technician_id = technician_periods.technician_id
+        and summed.kpi_code = policy.kpi_code
+    left join company
+        on company.period_month = technician_periods.period_month
+        and company.kpi_code = policy.kpi_code
+),
+
+adjusted as (
+    select
+        valued.*,
+        case
+            when available and is_adjusted
+                then least(1, {{ ratio('company_rate * (failures + prior_failures)', 'expected + prior_failures') }})
+        end as adjusted_failure_rate
+    from valued
+),
+
+scored as (
+    select
+        adjusted.*,
+        case
+            when not available then null
+            when not is_adjusted then raw_value
+            when direction = 'up' then 1 - adjusted_failure_rate
+            else adjusted_failure_rate
+        end as adjusted_value
+    from adjusted
+),
+
+pointed as (
+    select
+        scored.*,
+        case when available then {{ points('raw_value', 'scored') }} end as raw_points,
+        case when available then {{ points('adjusted_value', 'scored') }} end as points
+    from scored
+),
+
+-- An unavailable KPI's weight goes to its family in proportion, then across families (handbook 5.2).
+weighed as (
+    select
+        pointed.*,
+        sum(weight) over family_rows as family_weight,
+        sum(weight) filter (where available) over family_rows as available_in_family,
+        sum(weight) filter (where available) over technician_rows as available_weight
+    from pointed
+    window
+        family_rows as (partition by period_month, technician_id, family),
+        technician_rows as (partition by period_month, technician_id)
+),
+
+families as (
+    select
+        period_month,
+        technician_id,
+        count(*) as available_families,
+        sum(family_weight) as weight_of_available_families
+    from (
+        select distinct period_month, technician_id, family, family_weight
+        from weighed
+        where available and weight > 0
+    ) as available_families
+    group by period_month, technician_id
+),
+
+effective as (
+    select
+        weighed.*,
+        coalesce(families.available_families, 0) as available_families,
+        case
+            when weighed.available then {{ ratio(
+                'weighed.weight * weighed.family_weight * 100',
+                '(weighed.available_in_family * families.weight_of_available_families)'
+            ) }}
+        end as effective_weight
+    from weighed
+    left join families
+        on families.period_month = weighed.period_month
+        and families.technician_id = weighed.technician_id
+),
+
+decided as (
+    select
+        effective.*,
+        coalesce(available_weight >= score_weight_limit, false)
+        and available_families >= score_families_limit as is_scored,
+        company_rate * sqrt(failures + prior_failures) / (expected + prior_failures) as standard_error,
+        case
+            when points <= 0 or points >= 100 then 0
+            when points < 80 then 80 / abs(target - floor)
+            else 20 / abs(stretch - target)
+        end as slope
+    from effective
+)
+
+select
+    decided.period_month,
+    0 as edition,
+    decided.technician_id,
+    decided.kpi_code,
+    decided.display_order,
+    decided.family,
+    decided.direction,
+    decided.measure,
+    decided.numerator,
+    decided.denominator,
+    decided.n,
+    decided.n_immature,
+    decided.available,
+    decided.is_measured,
+    decided.raw_value,
+    decided.adjusted_value,
+    decided.raw_points,
+    decided.points,
+    decided.weight,
+    decided.effective_weight,
+    decided.stretch,
+    decided.is_scored,
+    case
+        when decided.is_scored
+            then cast(round(decided.effective_weight * decided.points / 100, 2) as decimal(7, 2))
+    end as contribution,
+    -- 95 % Wilson interval of the raw rate; means and indices have none.
+    case
+        when decided.available and decided.measure = 'rate'
+            then greatest(0, {{ wilson_end('decided.raw_value', 'decided.denominator', '-') }})
+    end as ci_low,
+    case
+        when decided.available and decided.measure = 'rate'
+            then least(1, {{ wilson_end('decided.raw_value', 'decided.denominator', '+') }})
+    end as ci_high,
+    -- One standard error of the contribution (handbook 4.4); raw values scored as they are have none.
+    cast(
+        coalesce(decided.standard_error * decided.slope * decided.effective_weight / 100, 0) as decimal(20, 10)
+    ) as contribution_error
+from decided

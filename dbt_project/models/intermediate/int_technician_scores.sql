@@ -1,0 +1,116 @@
+-- One row per technician and period: the score, how sure it is, and where it stands. Handbook 4.4 and 5.
+with
+kpis as (
+    select * from {{ ref('int_technician_kpis') }}
+),
+
+events as (
+    select * from {{ ref('int_kpi_events') }}
+),
+
+periods as (
+    select * from {{ ref('int_periods') }}
+),
+
+judged_orders as (
+    select period_month, technician_id, order_id
+    from events
+    where eligible and mature and technician_id is not null and order_id is not null
+    group by period_month, technician_id, order_id
+),
+
+order_counts as (
+    select period_month, technician_id, count(*) as orders
+    from judged_orders
+    group by period_month, technician_id
+),
+
+summed as (
+    select
+        kpis.period_month,
+        kpis.edition,
+        kpis.technician_id,
+        bool_and(kpis.is_scored) as is_scored,
+        sum(kpis.contribution) as score,
+        sum(kpis.contribution_error * kpis.contribution_error) as variance,
+        {% for family in ['quality', 'workload', 'cost'] -%}
+        {{ ratio(
+            "sum(kpis.contribution) filter (where kpis.family = '" ~ family ~ "') * 100",
+            "sum(kpis.effective_weight) filter (where kpis.family = '" ~ family ~ "')", 2
+        ) }} as {{ family }}_score,
+        {% endfor -%}
+        max(kpis.n) filter (where kpis.kpi_code = 'csat_top2') as answers
+    from kpis
+    group by kpis.period_month, kpis.edition, kpis.technician_id
+),
+
+badged as (
+    select
+        summed.*,
+        case
+            when
+                coalesce(order_counts.orders, 0) < periods.few_orders_limit
+                or coalesce(summed.answers, 0) < periods.few_answers_limit
+                then 'few_data'
+        end as badge
+    from summed
+    inner join periods on periods.period_month = summed.period_month
+    left join order_counts
+        on order_counts.period_month = summed.period_month
+        and order_counts.technician_id = summed.technician_id
+),
+
+-- Half-widths are squared once: the square of the difference is compared, pair by pair.
+ranked as (
+    select
+        period_month,
+        technician_id,
+        score,
+        cast(1.96 * 1.96 * variance as decimal(20, 8)) as half_width_squared
+    from badged
+    where is_scored and badge is null
+),
+
+-- Two people are apart when their scores differ by more than their half-widths together can explain.
+standings as (
+    select
+        mine.period_month,
+        mine.technician_id,
+        1 + count(*) filter (
+            where theirs.score > mine.score
+            and (theirs.score - mine.score) * (theirs.score - mine.score)
+            > mine.half_width_squared + theirs.half_width_squared
+        ) as rank_low,
+        count(*) - count(*) filter (
+            where theirs.score < mine.score
+            and (theirs.score - mine.score) * (theirs.score - mine.score)
+            > mine.half_width_squared + theirs.half_width_squared
+        ) as rank_high
+    from ranked as mine
+    inner join ranked as theirs on theirs.period_month = mine.period_month
+    group by mine.period_month, mine.technician_id
+)
+
+select
+    badged.period_month,
+    badged.edition,
+    badged.technician_id,
+    case when badged.is_scored then 'scored' else 'insufficient_data' end as status,
+    case when badged.is_scored then badged.score end as score,
+    case when badged.is_scored then 1.96 * sqrt(badged.variance) end as half_width,
+    case when badged.is_scored then badged.quality_score end as quality_score,
+    case when badged.is_scored then badged.workload_score end as workload_score,
+    case when badged.is_scored then badged.cost_score end as cost_score,
+    case
+        when badged.is_scored then {{ ratio(
+            'least(badged.quality_score, badged.workload_score)',
+            'greatest(badged.quality_score, badged.workload_score)'
+        ) }}
+    end as balance,
+    standings.rank_low,
+    standings.rank_high,
+    badged.badge
+from badged
+left join standings
+    on standings.period_month = badged.period_month
+    and standings.technician_id = badged.technician_id

@@ -1,0 +1,25 @@
+-- One row per technician, also those only an order or an expense names, as of the night.
+with
+registered as (
+    select * from {{ ref('stg_technicians') }}
+),
+
+named as (
+    select technician_id from {{ ref('stg_work_orders_versions') }} where technician_id is not null
+    union
+    select technician_id from {{ ref('stg_expenses') }}
+    union
+    select technician_id from registered
+)
+
+select
+    named.technician_id,
+    coalesce(registered.name, named.technician_id) as name,
+    coalesce(registered.area_id, 'none') as area_id,
+    registered.team_id,
+    registered.grade,
+    registered.hired_on,
+    registered.left_on,
+    registered.technician_id is not null as is_registered
+from named
+left join registered on registered.technician_id = named.technician_id

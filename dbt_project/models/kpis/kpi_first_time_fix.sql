@@ -1,0 +1,95 @@
+-- One row per repair order: fixed on one visit and neither reopened nor repeated within the repeat limit?
+-- Counts for the day of first completion, for the accountable technician, once the limit is over.
+with
+night as (
+    select * from {{ ref('stg_night') }}
+),
+
+orders as (
+    select * from {{ ref('int_orders') }}
+),
+
+limits as (
+    select * from {{ ref('int_days') }}
+),
+
+repeats as (
+    select
+        repeated_order_id,
+        order_id,
+        row_number() over (
+            partition by repeated_order_id
+            order by reported_at, {{ key_order('order_id') }}
+        ) as repeat_no
+    from {{ ref('int_order_repeats') }}
+    where is_within_short_window
+),
+
+judged as (
+    select
+        orders.order_id,
+        orders.stratum,
+        orders.status,
+        orders.time_zone,
+        orders.accountable_technician_id as technician_id,
+        orders.first_completed_at,
+        orders.reported_at,
+        orders.first_completed_at + limits.repeat_limit * interval '1' day as decided_at,
+        coalesce(
+            orders.reopened_at <= orders.first_completed_at + limits.repeat_limit * interval '1' day, false
+        ) as is_reopened,
+        repeats.order_id as repeat_order_id,
+        case
+            when exclusions.case_code is not null then orders.case_code
+            when orders.is_completion_unknown and orders.first_completed_at is null then 'completion_time_unknown'
+            when orders.service_type is null then 'service_type_unknown'
+            when
+                orders.appliance_serial is null
+                and (orders.customer_id is null or orders.appliance_category is null)
+                then 'appliance_unknown'
+            -- Nothing was broken: only coming back shows that it was not right (handbook case table).
+            when
+                orders.resolution in ('no_fault_found', 'user_education')
+                and repeats.order_id is null
+                and orders.reopened_at is null
+                then 'nothing_to_fix'
+            when orders.first_completed_at is not null and orders.accountable_technician_id is null
+                then 'technician_unknown'
+        end as exclusion
+    from orders
+    inner join limits on limits.day = orders.reported_on
+    left join repeats on repeats.repeated_order_id = orders.order_id and repeats.repeat_no = 1
+    {{ join_exclusions('first_time_fix') }}
+),
+
+verdicts as (
+    select
+        judged.*,
+        coalesce(night.as_of >= judged.decided_at, false) as mature,
+        not is_reopened and repeat_order_id is null as is_fixed,
+        coalesce(judged.first_completed_at, judged.reported_at) as anchored_at
+    from judged
+    cross join night
+)
+
+select
+    'first_time_fix' as kpi_code,
+    'work_orders' as feed,
+    order_id as record_key,
+    order_id,
+    technician_id,
+    cast({{ local_time('anchored_at', 'time_zone') }} as date) as business_date,
+    anchored_at,
+    exclusion is null as eligible,
+    case
+        when exclusion is not null then exclusion
+        when mature and is_reopened then 'reopened'
+        when mature and not is_fixed then 'repeated'
+    end as reason_code,
+    mature,
+    case when not mature then decided_at end as next_change_at,
+    case when is_fixed then 1 else 0 end as numerator,
+    1 as denominator,
+    stratum,
+    repeat_order_id as evidence_ref
+from verdicts

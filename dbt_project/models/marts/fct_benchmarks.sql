@@ -1,0 +1,11 @@
+-- One row per period, KPI and stratum: the record the period is scored against.
+select
+    period_month,
+    kpi_code,
+    stratum,
+    cast(rate as decimal(12, 10)) as rate,
+    cast(mean as decimal(20, 6)) as mean,
+    cast(n as bigint) as n,
+    cast(technicians as bigint) as technicians,
+    source
+from {{ ref('int_benchmarks') }}

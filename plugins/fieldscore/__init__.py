@@ -1,0 +1,1 @@
+"""fieldscore: moves bytes, checks and orchestrates. The rules live in dbt_project/."""

@@ -1,0 +1,261 @@
+"""Deliveries into ``raw``: each in one transaction, as delivered, but personal values as hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from itertools import count
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import polars as pl
+import polars_hash as plh
+from psycopg import sql
+
+from fieldscore import readers, sources
+from fieldscore.declaration import NO_VALUE, Declaration
+from fieldscore.errors import FieldscoreError
+from fieldscore.settings import Settings
+
+# Called with the landing's transaction just before its commit; raises where it must not happen.
+Guard = Callable[[Any], object]
+
+# What surrounds a value without being part of it; staging trims the same (ops.delivered).
+BLANKS = " \t\r\n\u00a0\u3000\u200b\ufeff"
+
+# The version that starts a jsonb value in PostgreSQL's binary form; its JSON text follows.
+JSONB = "\x01"
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What became of one delivery. rows: all that were delivered; unchanged: those of them that
+    raw already held; malformed: those no row could be made of. new_columns: theirs, not kept."""
+
+    load_id: int
+    rows: int
+    unchanged: int
+    malformed: int
+    new_columns: list[str]
+
+
+def land_feed(
+    settings: Settings,
+    url: str,
+    declaration: Declaration,
+    business_date: date,
+    guard: Guard | None = None,
+    say: Callable[[str], None] = print,
+) -> list[Landed]:
+    """Land every delivery up to and of a business date that the ledger does not have.
+
+    url: the warehouse's. Each delivery is a transaction: what landed before an error stays landed.
+    """
+    key = personal_key(settings)
+    landed = []
+    for delivery in sources.deliveries(settings, url, declaration, business_date):
+        started = time.monotonic()
+        load = land(url, declaration, delivery, key, guard)
+        what = f"{delivery.feed} {delivery.business_date} {delivery.name!r}"
+        if load is None:
+            say(f"{what}: landed before")
+            continue
+        landed.append(load)
+        say(
+            f"{what}: {load.rows} rows, {load.unchanged} unchanged, {load.malformed} malformed,"
+            f" {time.monotonic() - started:.2f} s"
+        )
+        if load.new_columns:
+            say(f"{what}: undeclared columns, not kept: {load.new_columns}")
+    return landed
+
+
+def land(
+    url: str,
+    declaration: Declaration,
+    delivery: sources.Delivery,
+    key: bytes,
+    guard: Guard | None = None,
+) -> Landed | None:
+    """Land one delivery in one transaction; None when the ledger has it already.
+
+    key: of the personal hashes. Raises FieldscoreError for a delivery that cannot be read, and what
+    the guard raises; then nothing of it is kept.
+    """
+    feed = declaration.feed
+    table = readers.read(delivery.data, f"{delivery.business_date}/{delivery.name}", declaration)
+    rows = _hash_personal(table.rows, declaration, key)
+    rows = rows.with_columns(row_hashes(rows).alias("row_hash"))
+    delivered = rows.height + len(table.malformed)
+    place = [feed, delivery.business_date, delivery.name]
+
+    with _transaction(url) as transaction:
+        # Two deliveries of one feed at once would not see each other's rows.
+        transaction.execute("select pg_advisory_xact_lock(hashtext(%s))", [f"raw.{feed}"])
+        if delivery.mark is not None:
+            transaction.execute(
+                "insert into ops.delivered_files (feed, business_date, file, mark)"
+                " values (%s, %s, %s, %s)"
+                " on conflict (feed, business_date, file) do update set mark = excluded.mark",
+                [*place, delivery.mark],
+            )
+        load = transaction.execute(
+            "insert into ops.loads (feed, business_date, file, sha256, rows_delivered)"
+            " values (%s, %s, %s, %s, %s) on conflict do nothing returning load_id",
+            [*place, hashlib.sha256(delivery.data).hexdigest(), delivered],
+        ).fetchone()
+        if load is None:
+            landed = None
+        else:
+            [load_id] = load
+            unchanged = _store(transaction, feed, load_id, rows)
+            _store_malformed(transaction, load_id, table.malformed)
+            if delivery.cursor is not None:
+                transaction.execute(
+                    "insert into ops.cursors (feed, cursor, load_id) values (%s, %s, %s)"
+                    " on conflict (feed) do update set cursor = excluded.cursor,"
+                    " load_id = excluded.load_id, moved_at = excluded.moved_at",
+                    [feed, delivery.cursor, load_id],
+                )
+            landed = Landed(load_id, delivered, unchanged, len(table.malformed), table.new_columns)
+        if guard:
+            guard(transaction)
+    return landed
+
+
+def personal_key(settings: Settings) -> bytes:
+    """The installation's key of personal hashes: kept outside the database, never changed."""
+    try:
+        key = bytes.fromhex(settings.secret("personal_key"))[:64]
+    except ValueError:
+        key = b""
+    if len(key) < 16:
+        raise FieldscoreError(
+            "personal_key: must be at least 32 hexadecimal digits; see FIELDSCORE_PERSONAL_KEY."
+        )
+    return key
+
+
+def keyed_hash(text: str, key: bytes, nulls: Collection[str] = NO_VALUE) -> str | None:
+    """The 32 hexadecimal digits that stand for a personal value; None for what is no value.
+
+    Texts that differ only in case, blanks or Unicode's compatible forms are one value.
+    """
+    said = text.strip(BLANKS)
+    normal = " ".join(unicodedata.normalize("NFKC", said).casefold().split())
+    if said in nulls or not normal:
+        return None
+    return hashlib.blake2b(normal.encode(), digest_size=16, key=key).hexdigest()
+
+
+def row_hashes(rows: pl.DataFrame) -> pl.Series:
+    """16 bytes over the names and values of each row, but for its row_number.
+
+    A column without a value adds nothing, so that rows keep their hash when a feed gets a column.
+    """
+    if not rows.height:
+        return pl.Series(dtype=pl.Binary)
+    parts = []
+    for name in sorted(set(rows.columns) - {"row_number"}):
+        column, value = rows[name], pl.col(name)
+        if column.str.contains("\x1e", literal=True).any():
+            value = value.str.replace_all("\x1e", "\x1e\x1e", literal=True)
+        start = pl.lit(f"\x1e{name}\x1f")
+        parts += [pl.concat_str(start, value)] if column.null_count() else [start, value]
+    joined = rows.select(pl.concat_str(parts, ignore_nulls=True).alias("row"))
+    digits = joined.select(plh.col("row").chash.blake3().str.head(32).str.decode("hex"))
+    return digits.to_series()
+
+
+def _hash_personal(rows: pl.DataFrame, declaration: Declaration, key: bytes) -> pl.DataFrame:
+    hashed = []
+    for name in declaration.hashed & set(rows.columns):
+        values = rows[name].drop_nulls().unique()
+        hashes = [keyed_hash(value, key, declaration.nulls) for value in values.to_list()]
+        stands_for = pl.Series(hashes, dtype=pl.String)
+        hashed.append(rows[name].replace_strict(values, stands_for, default=None))
+    return rows.with_columns(hashed)
+
+
+class _Transaction:
+    """ADBC's cursor, spoken to like psycopg's connection: a guard need not tell them apart."""
+
+    def __init__(self, cursor: adbc.Cursor):
+        self.cursor = cursor
+
+    def execute(self, query: str, parameters: Sequence[Any] = ()) -> adbc.Cursor:
+        places = count(1)
+        query = re.sub("%s", lambda _: f"${next(places)}", query)
+        self.cursor.execute(query, tuple(parameters) or None)
+        return self.cursor
+
+    def insert(self, table: str, rows: pl.DataFrame) -> None:
+        """Append rows to schema.table, by column name."""
+        schema, name = table.split(".")
+        if rows.height:
+            self.cursor.adbc_ingest(name, _arrow(rows), mode="append", db_schema_name=schema)
+
+
+@contextmanager
+def _transaction(url: str) -> Iterator[_Transaction]:
+    """A transaction, committed at the end and rolled back on any error."""
+    with adbc.connect(url) as connection, connection.cursor() as cursor:
+        yield _Transaction(cursor)
+        connection.commit()
+
+
+def _store(transaction: _Transaction, feed: str, load_id: int, rows: pl.DataFrame) -> int:
+    """Put the rows raw does not hold into it, and note the others; how many others there are."""
+    load = pl.lit(load_id, pl.Int64).alias("load_id")
+    known = _known(transaction, feed, rows)
+    new = rows.filter(~known)
+    if "extra" in new.columns:
+        new = new.with_columns(extra=pl.lit(JSONB) + pl.col("extra"))
+    transaction.insert(f"raw.{feed}", new.select(load, pl.all()))
+    again = rows.filter(known)
+    transaction.insert(
+        "ops.unchanged_rows",
+        again.select(load, "row_number", pl.lit(feed).alias("feed"), "row_hash"),
+    )
+    return again.height
+
+
+def _known(transaction: _Transaction, feed: str, rows: pl.DataFrame) -> pl.Series:
+    """Whether raw, or an earlier row of the same delivery, holds the same row."""
+    repeated = ~rows["row_hash"].is_first_distinct()
+    raw = sql.Identifier("raw", feed)
+    any_row = sql.SQL("select 1 from {} limit 1").format(raw)
+    if transaction.execute(any_row.as_string()).fetchone() is None:
+        return repeated
+    asked = rows.select("row_hash").filter(~repeated)
+    transaction.cursor.adbc_ingest("asked", _arrow(asked), mode="create", temporary=True)
+    transaction.execute("analyze pg_temp.asked")
+    query = sql.SQL(
+        "select row_hash from pg_temp.asked"
+        " where exists (select from {} as held where held.row_hash = asked.row_hash)"
+    ).format(raw)
+    held = transaction.execute(query.as_string()).fetch_arrow_table()
+    return repeated | rows["row_hash"].is_in(pl.DataFrame(held)["row_hash"].implode())
+
+
+def _store_malformed(
+    transaction: _Transaction, load_id: int, malformed: list[readers.Malformed]
+) -> None:
+    rows = [
+        (load_id, row.row_number, row.reason, JSONB + json.dumps(row.row, ensure_ascii=False))
+        for row in malformed
+    ]
+    schema = {"load_id": pl.Int64, "row_number": pl.Int64, "reason": pl.String, "row": pl.String}
+    transaction.insert("ops.malformed_rows", pl.DataFrame(rows, schema, orient="row"))
+
+
+def _arrow(rows: pl.DataFrame) -> Any:
+    """As Arrow with the string type every ADBC driver knows."""
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -1,0 +1,256 @@
+"""Publication: what was audited becomes what BI reads, in one transaction, by touched keys.
+
+``marts.*`` are made here once, from the models' contracts, and never swapped: grants, row-level
+security and object ids stay. Cost: one pass over each audited mart to find the touched keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from fieldscore.errors import FieldscoreError
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+STEPS = Path(__file__).parent / "sql" / "steps"
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A mart's contract. columns: name → (type, description); touched_by: columns of its keys."""
+
+    name: str
+    description: str
+    columns: dict[str, tuple[str, str]]
+    primary_key: list[str]
+    touched_by: list[str]
+
+    @property
+    def audited(self) -> sql.Identifier:
+        return sql.Identifier("audit", self.name)
+
+    @property
+    def published(self) -> sql.Identifier:
+        return sql.Identifier("marts", self.name)
+
+
+def marts(manifest: Manifest) -> list[Mart]:
+    """The marts that are tables, by name, from the models' contracts."""
+    found = []
+    for node in manifest.nodes.values():
+        if node.resource_type == "model" and node.config.contract.enforced:
+            [key] = [c for c in node.constraints if c.type == "primary_key"]
+            found.append(
+                Mart(
+                    name=node.name,
+                    description=node.description,
+                    columns={c.name: (c.data_type, c.description) for c in node.columns.values()},
+                    primary_key=list(key.columns),
+                    touched_by=list(node.config.meta["touched_by"]),
+                )
+            )
+    return sorted(found, key=lambda mart: mart.name)
+
+
+def views(manifest: Manifest) -> list[str]:
+    """The marts that are views on other marts, by name."""
+    return sorted(
+        node.name
+        for node in manifest.nodes.values()
+        if node.resource_type == "model"
+        and node.schema == "audit"
+        and node.config.materialized == "view"
+    )
+
+
+def prepare(connection: psycopg.Connection, manifest: Manifest) -> None:
+    """Make the marts that are missing and complete those whose contract grew; idempotent.
+
+    A column that went or changed its type takes a step of sql/steps/ (one SQL file, run once, in
+    name order). Raises FieldscoreError naming the column where there is none.
+    """
+    with connection.transaction():
+        _run_steps(connection)
+        for mart in marts(manifest):
+            _complete(connection, mart)
+
+
+def _run_steps(connection: psycopg.Connection) -> None:
+    done = {name for (name,) in connection.execute("select name from ops.steps")}
+    for step in sorted(STEPS.glob("*.sql")):
+        if step.name not in done:
+            connection.execute(step.read_text())
+            connection.execute("insert into ops.steps (name) values (%s)", [step.name])
+
+
+def _complete(connection: psycopg.Connection, mart: Mart) -> None:
+    definitions = [
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(type_))
+        for name, (type_, _) in mart.columns.items()
+    ]
+    connection.execute(
+        sql.SQL("create table if not exists {} ({}, primary key ({}))").format(
+            mart.published, sql.SQL(", ").join(definitions), _columns(mart.primary_key)
+        )
+    )
+    there = _types(connection, "marts", mart.name)
+    for name, definition in zip(mart.columns, definitions, strict=True):
+        if name not in there:
+            connection.execute(
+                sql.SQL("alter table {} add column {}").format(mart.published, definition)
+            )
+    connection.execute(
+        sql.SQL("comment on table {} is {}").format(mart.published, sql.Literal(mart.description))
+    )
+    for name, (_, description) in mart.columns.items():
+        connection.execute(
+            sql.SQL("comment on column {} is {}").format(
+                sql.Identifier("marts", mart.name, name), sql.Literal(description)
+            )
+        )
+    # PostgreSQL names types in its own words: let it say both sides.
+    connection.execute(
+        sql.SQL("create temporary table contract ({}) on commit drop").format(
+            sql.SQL(", ").join(definitions)
+        )
+    )
+    wanted = _types(connection, None, "contract")
+    connection.execute("drop table contract")
+    for name, type_ in _types(connection, "marts", mart.name).items():
+        if wanted.get(name) != type_:
+            change = "is not in its contract any more"
+            if name in wanted:
+                change = f"is {type_} and by its contract {wanted[name]}"
+            raise FieldscoreError(
+                f"marts.{mart.name}.{name} {change}. Add a file to plugins/fieldscore/sql/steps/"
+                " that alters the table, and a CHANGELOG line for those who read it."
+            )
+
+
+def _types(connection: psycopg.Connection, schema: str | None, table: str) -> dict[str, str]:
+    return dict(
+        connection.execute(
+            "select attname, format_type(atttypid, atttypmod) from pg_attribute"
+            " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"
+            " order by attnum",
+            [f"{schema}.{table}" if schema else table],
+        ).fetchall()
+    )
+
+
+def record_audit(connection: psycopg.Connection, manifest: Manifest, run_id: int) -> None:
+    """Note how many rows of each mart the gate let pass; publication demands the same."""
+    with connection.transaction():
+        connection.execute("delete from ops.audited where run_id = %s", [run_id])
+        for mart in marts(manifest):
+            connection.execute(
+                sql.SQL("insert into ops.audited select %s, %s, count(*) from {}").format(
+                    mart.audited
+                ),
+                [run_id, mart.name],
+            )
+
+
+def publish(
+    connection: psycopg.Connection,
+    manifest: Manifest,
+    run_id: int,
+    guard: Callable[[psycopg.Connection], None],
+    say: Callable[[str], None] = print,
+) -> None:
+    """Carry the audited night to ``marts`` in one transaction.
+
+    guard: raises when this run does not hold the lease; it locks the run's row to the end of the
+    transaction. Raises FieldscoreError when a mart is not what the gate of this run saw.
+    """
+    with connection.transaction():
+        guard(connection)
+        touched = {mart.name: _carry(connection, mart, run_id) for mart in marts(manifest)}
+        for view in views(manifest):
+            _carry_view(connection, view)
+        connection.execute(
+            "update marts.publication set published_at = clock_timestamp() at time zone 'UTC'"
+        )
+        connection.execute(
+            "update ops.runs set status = 'published', published_at = p.published_at,"
+            " last_load_id = (select max(load_id) from ops.loads)"
+            " from marts.publication as p where runs.run_id = %s and p.run_id = runs.run_id",
+            [run_id],
+        )
+    changed = ", ".join(f"{name} {count}" for name, count in touched.items() if count)
+    say(f"published; touched keys: {changed}")
+
+
+def _carry(connection: psycopg.Connection, mart: Mart, run_id: int) -> int:
+    """Replace the rows of every touched key; return how many keys were touched."""
+    names = {
+        "audited": mart.audited,
+        "published": mart.published,
+        "columns": _columns(mart.columns),
+        "key": _columns(mart.touched_by),
+        "primary_key": _columns(mart.primary_key),
+        "new": _columns(mart.columns, "new"),
+        "old": _columns(mart.columns, "old"),
+        "either": sql.SQL(", ").join(
+            sql.SQL("coalesce({}, {})").format(
+                sql.Identifier("new", name), sql.Identifier("old", name)
+            )
+            for name in mart.touched_by
+        ),
+    }
+
+    def execute(statement: str) -> psycopg.Cursor:
+        return connection.execute(sql.SQL(statement).format(**names))
+
+    execute("drop table if exists touched")
+    execute(
+        "create temporary table touched ({key}) on commit drop as"
+        " select distinct {either} from {audited} as new"
+        " full join {published} as old using ({primary_key})"
+        " where ({new}) is distinct from ({old})"
+    )
+    execute("delete from {published} where ({key}) in (select {key} from touched)")
+    execute(
+        "insert into {published} ({columns}) select {columns} from {audited}"
+        " where ({key}) in (select {key} from touched)"
+    )
+    [seen] = connection.execute(
+        "select rows from ops.audited where run_id = %s and table_name = %s", [run_id, mart.name]
+    ).fetchone() or [None]
+    [audited] = execute("select count(*) from {audited}").fetchone()
+    [published] = execute("select count(*) from {published}").fetchone()
+    if not seen == audited == published:
+        raise FieldscoreError(
+            f"marts.{mart.name} would hold {published} rows; the gate of run {run_id} let"
+            f" {seen} pass and audit.{mart.name} holds {audited}. Nothing was published."
+            " Run the night again."
+        )
+    return execute("select count(*) from touched").fetchone()[0]
+
+
+def _carry_view(connection: psycopg.Connection, view: str) -> None:
+    """The view's own text, read where names need no schema, is run where they mean ``marts``."""
+    connection.execute("set local search_path = audit")
+    [text] = connection.execute(
+        "select pg_get_viewdef(to_regclass(%s))", [f"audit.{view}"]
+    ).fetchone()
+    connection.execute("set local search_path = marts")
+    connection.execute(
+        sql.SQL("create or replace view {} with (security_invoker) as ").format(
+            sql.Identifier("marts", view)
+        )
+        + sql.SQL(text)
+    )
+    connection.execute("set local search_path = public")
+
+
+def _columns(names, table: str | None = None) -> sql.Composed:
+    prefix = (table,) if table else ()
+    return sql.SQL(", ").join(sql.Identifier(*prefix, name) for name in names)

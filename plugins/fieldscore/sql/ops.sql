@@ -1,0 +1,157 @@
+-- The warehouse's fixed rooms. Idempotent: run before every night.
+create schema if not exists raw;
+create schema if not exists staging;
+create schema if not exists intermediate;
+create schema if not exists audit;
+create schema if not exists marts;
+create schema if not exists ops;
+create schema if not exists policy;
+
+comment on schema marts is 'What BI reads. Written only by publication, one transaction a night.';
+
+-- What was delivered. One row per file (or page run, or query) that went into raw; never changed.
+create table if not exists ops.loads (
+    load_id bigint generated always as identity primary key,
+    feed varchar not null,
+    business_date date not null,
+    file varchar not null,
+    sha256 varchar(64) not null,
+    rows_delivered bigint not null,
+    landed_at timestamp not null default (now() at time zone 'UTC'),
+    unique (feed, business_date, file, sha256)
+);
+
+-- Lines no row could be made of: a NUL byte, an over-long line, too many or too few fields.
+create table if not exists ops.malformed_rows (
+    load_id bigint not null references ops.loads,
+    row_number bigint not null,
+    reason varchar not null,
+    row jsonb not null,
+    primary key (load_id, row_number)
+);
+
+-- A delivered row that raw already held, to the letter: it only moves that version's place in time.
+create table if not exists ops.unchanged_rows (
+    load_id bigint not null,
+    row_number bigint not null,
+    feed varchar not null,
+    row_hash bytea not null,
+    primary key (load_id, row_number)
+);
+create index if not exists unchanged_rows_by_hash on ops.unchanged_rows (feed, row_hash);
+
+-- How each feed's text is to be read, copied from its declaration when a night opens.
+create table if not exists ops.declarations (
+    feed varchar primary key,
+    fingerprint varchar(64) not null,
+    null_tokens varchar[] not null,
+    value_maps jsonb not null,
+    time_zone varchar not null,
+    patterns varchar[] not null,
+    templates varchar[] not null,
+    declared_at timestamp not null default (now() at time zone 'UTC')
+);
+
+-- How far each http feed has been read.
+create table if not exists ops.cursors (
+    feed varchar primary key,
+    cursor varchar not null,
+    load_id bigint not null references ops.loads,
+    moved_at timestamp not null default (now() at time zone 'UTC')
+);
+
+-- Every attempt at a night. The newest row that is `running` with a fresh heartbeat holds the lease;
+-- its run_id is the fencing number that every writing transaction shows.
+create table if not exists ops.runs (
+    run_id bigint generated always as identity primary key,
+    business_date date not null,
+    as_of timestamp not null,
+    status varchar not null check (status in ('running', 'published', 'landed', 'failed', 'abandoned')),
+    started_at timestamp not null default (now() at time zone 'UTC'),
+    heartbeat_at timestamp not null default (now() at time zone 'UTC'),
+    published_at timestamp,
+    failed_gate varchar,
+    message varchar,
+    code_version varchar not null,
+    policy_version varchar,
+    airflow_run_id varchar,
+    last_load_id bigint
+);
+create unique index if not exists runs_one_at_a_time on ops.runs ((true)) where status = 'running';
+
+-- The night being worked on: one row, the only clock the models know.
+create table if not exists ops.night (
+    one_row boolean primary key default true check (one_row),
+    run_id bigint not null references ops.runs,
+    business_date date not null,
+    as_of timestamp not null,
+    time_zone varchar not null
+);
+
+-- Respondents who are staff, from policy; hashed like the surveys' respondents before they get here.
+create table if not exists ops.staff_respondents (
+    respondent_hash varchar not null,
+    valid_from date not null,
+    valid_to date,
+    primary key (respondent_hash, valid_from)
+);
+
+-- What the gates found, expectation by expectation.
+create table if not exists ops.quality_results (
+    run_id bigint not null references ops.runs,
+    gate varchar not null,
+    table_name varchar not null,
+    expectation varchar not null,
+    severity varchar not null,
+    success boolean not null,
+    observed jsonb not null,
+    checked_at timestamp not null default (now() at time zone 'UTC')
+);
+create index if not exists quality_results_by_run on ops.quality_results (run_id);
+
+-- Steps that altered published tables when a contract changed (sql/steps/), each once.
+create table if not exists ops.steps (
+    name varchar primary key,
+    done_at timestamp not null default (now() at time zone 'UTC')
+);
+
+-- How many rows of each mart the gate of a run let pass.
+create table if not exists ops.audited (
+    run_id bigint not null references ops.runs,
+    table_name varchar not null,
+    rows bigint not null,
+    primary key (run_id, table_name)
+);
+
+-- Called by every transaction that writes for a night: the run named by the connection must still
+-- hold the lease. A person's own dbt command names no run and may write while no night is running.
+create or replace function ops.hold_lease() returns void
+language plpgsql as $$
+declare
+    holder bigint;
+    mine varchar := substring(current_setting('application_name') from '^fieldscore run (\d+)$');
+begin
+    select run_id into holder from ops.runs where status = 'running' for share;
+    if mine is null and holder is not null then
+        raise exception 'run % is working on a night; wait until it has ended', holder;
+    elsif mine is not null and holder is distinct from mine::bigint then
+        raise exception 'run % no longer holds the lease', mine;
+    end if;
+end
+$$;
+
+-- Which policy files schema `policy` holds.
+create table if not exists ops.policy (
+    one_row boolean primary key default true check (one_row),
+    fingerprint varchar(64) not null,
+    loaded_at timestamp not null default (now() at time zone 'UTC')
+);
+
+-- How the files that were landed looked in the landing: one that looks the same is not read again.
+create table if not exists ops.delivered_files (
+    feed varchar not null,
+    business_date date not null,
+    file varchar not null,
+    mark varchar not null,
+    primary key (feed, business_date, file)
+);

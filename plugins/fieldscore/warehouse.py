@@ -1,0 +1,205 @@
+"""The warehouse: where it is, how to connect to it, and its rooms."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict
+
+from fieldscore import local_postgres
+from fieldscore.canonical import PROVENANCE, Feed, canonical_feeds
+from fieldscore.errors import FieldscoreError, PassingFault
+from fieldscore.settings import Settings
+
+SQL = Path(__file__).parent / "sql"
+
+# A password of ours, a reading of ours: what BI connects as. It sees schema marts and nothing else.
+READER = "fieldscore_reader"
+READER_SETTINGS = {
+    # Several statements of one page must not straddle a publication.
+    "default_transaction_isolation": "repeatable read",
+    "default_transaction_read_only": "on",
+    "statement_timeout": "5min",
+    "search_path": "marts",
+}
+
+# Any number: only migrations of one warehouse take it.
+MIGRATION_LOCK = 20260309
+
+
+def database_url(settings: Settings) -> str:
+    """The owner's URL of the warehouse: the external one, or the embedded one, started if needed.
+
+    Raises FieldscoreError for what is no URL or not PostgreSQL 15-18, PassingFault when an external
+    server does not answer.
+    """
+    if settings.database_url:
+        _check(settings.database_url)
+        return settings.database_url
+    return local_postgres.start(settings)
+
+
+def reader_url(settings: Settings) -> str:
+    """The URL by which BI reads: same place, reading role."""
+    place = conninfo_to_dict(database_url(settings))
+    return _url({**place, "user": READER, "password": settings.secret("reader_password")})
+
+
+def connect(settings_or_url: Settings | str, **options: Any) -> psycopg.Connection:
+    """Connect to the warehouse as its owner, or to the place of this URL.
+
+    options: of ``psycopg.connect``. Raises as database_url does.
+    """
+    if isinstance(settings_or_url, Settings):
+        settings_or_url = database_url(settings_or_url)
+    try:
+        place = conninfo_to_dict(settings_or_url)
+    except psycopg.ProgrammingError:
+        # Not chained: the parser's message may quote the password.
+        raise FieldscoreError(
+            "FIELDSCORE_DATABASE_URL is not a PostgreSQL URL; it looks like"
+            " postgresql://user:password@host:5432/database."
+        ) from None
+    defaults = {"application_name": "fieldscore", "connect_timeout": 10}
+    try:
+        connection = psycopg.connect(**{**defaults, **place, **options})
+    except psycopg.OperationalError as fault:
+        raise PassingFault(f"The warehouse does not answer: {fault}") from fault
+    major = connection.info.server_version // 10000
+    if major not in local_postgres.VERSIONS:
+        connection.close()
+        raise FieldscoreError(
+            f"The warehouse at {place.get('host', 'localhost')} is PostgreSQL {major};"
+            f" {local_postgres.VERSIONS[0]} to {local_postgres.VERSIONS[-1]} work."
+        )
+    return connection
+
+
+def migrate(connection: psycopg.Connection, settings: Settings) -> None:
+    """Make or complete the warehouse's rooms, raw tables, functions and reading role.
+
+    One transaction; running it again, or twice at once, is harmless. Raises FieldscoreError when
+    the owner's rights or the database's encoding do not suffice.
+    """
+    if connection.info.parameter_status("server_encoding") != "UTF8":
+        raise FieldscoreError(
+            f"The warehouse database {connection.info.dbname} is not encoded in UTF8;"
+            " create it with: create database ... encoding 'UTF8' template template0."
+        )
+    with connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+        for script in ("ops.sql", "functions.sql"):
+            connection.execute((SQL / script).read_text())
+        for feed in canonical_feeds().values():
+            _complete_raw_table(connection, feed)
+        _complete_reader(connection, settings.secret("reader_password"))
+
+
+def _complete_raw_table(connection: psycopg.Connection, feed: Feed) -> None:
+    """raw.<feed>: provenance and every canonical column, as text."""
+    table = sql.Identifier("raw", feed.name)
+    connection.execute(
+        sql.SQL(
+            # No foreign key to ops.loads: checked row by row it costs more than the load itself,
+            # and landing writes both in one transaction.
+            "create table if not exists {table} ({provenance}, primary key (load_id, row_number))"
+        ).format(
+            table=table,
+            provenance=sql.SQL(", ").join(
+                sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(type_))
+                for name, type_ in PROVENANCE.items()
+            ),
+        )
+    )
+    there = connection.execute(
+        "select column_name from information_schema.columns"
+        " where table_schema = 'raw' and table_name = %s",
+        [feed.name],
+    ).fetchall()
+    missing = [name for name in feed.columns if (name,) not in there]
+    if missing:
+        add = sql.SQL("add column {} varchar")
+        columns = sql.SQL(", ").join(add.format(sql.Identifier(name)) for name in missing)
+        connection.execute(sql.SQL("alter table {} {}").format(table, columns))
+    connection.execute(
+        sql.SQL("create index if not exists {} on {} using hash (row_hash)").format(
+            sql.Identifier(f"{feed.name}_by_hash"), table
+        )
+    )
+
+
+def _complete_reader(connection: psycopg.Connection, password: str) -> None:
+    """The reading role: schema marts, nothing else."""
+    # Hashed here, so that no log of the server can show it.
+    verifier = connection.pgconn.encrypt_password(
+        password.encode(), READER.encode(), b"scram-sha-256"
+    ).decode()
+    statements = [
+        sql.SQL("alter role {} with login password {}").format(
+            sql.Identifier(READER), sql.Literal(verifier)
+        )
+    ]
+    for name, value in READER_SETTINGS.items():
+        statements.append(
+            sql.SQL("alter role {} set {} = {}").format(
+                sql.Identifier(READER), sql.Identifier(name), sql.Literal(value)
+            )
+        )
+    try:
+        _change_role(connection, statements)
+    except errors.InsufficientPrivilege as refused:
+        owner = connection.info.user
+        raise FieldscoreError(
+            f"{owner} may not make the role {READER}: {refused.diag.message_primary}. Let an"
+            f' administrator run: alter role "{owner}" createrole; and, if {READER} is there'
+            f' already: grant {READER} to "{owner}" with admin option.'
+        ) from refused
+    connection.execute("revoke all on schema public from public")
+    connection.execute(f"grant usage on schema marts to {READER}")
+    connection.execute(f"grant select on all tables in schema marts to {READER}")
+    connection.execute(
+        f"alter default privileges in schema marts grant select on tables to {READER}"
+    )
+
+
+def _change_role(connection: psycopg.Connection, statements: list[sql.Composed]) -> None:
+    """Create the role if needed and change it.
+
+    Roles belong to the whole server: a migration of another warehouse on it may be changing the
+    same role now, which no lock of one database prevents. The loser waits, fails and tries again.
+    """
+    for attempt in range(20):
+        try:
+            with connection.transaction():
+                there = connection.execute("select 1 from pg_roles where rolname = %s", [READER])
+                if not there.fetchone():
+                    connection.execute(f"create role {READER}")
+                for statement in statements:
+                    connection.execute(statement)
+            return
+        except (errors.DuplicateObject, errors.UniqueViolation, errors.InternalError_):
+            if attempt == 19:
+                raise
+
+
+@cache
+def _check(url: str) -> None:
+    connect(url).close()
+
+
+def _url(place: dict[str, Any]) -> str:
+    """The connection parameters as a URL."""
+    place = {key: str(value) for key, value in place.items() if value is not None}
+    user, password = (quote(place.pop(key), safe="") for key in ("user", "password"))
+    host, port, database = (place.pop(key, "") for key in ("host", "port", "dbname"))
+    if set(host) & set("/,:"):  # a socket's folder, several hosts, an IPv6 address
+        place |= {"host": host, "port": port} if port else {"host": host}
+        host = port = ""
+    address = f"{host}:{port}" if port else host
+    query = f"?{urlencode(place)}" if place else ""
+    return f"postgresql://{user}:{password}@{address}/{quote(database, safe='')}{query}"
