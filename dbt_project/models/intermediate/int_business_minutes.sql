@@ -43,7 +43,7 @@ local_ends as (
     select
         row_number() over (order by order_id) as end_no,
         ends.*,
-        cast({{ local_time('moment', 'time_zone') }} as date) as day
+        {{ local_date('moment', 'time_zone') }} as day
     from ends
 ),
 

@@ -15,7 +15,7 @@ visits as (
     select
         order_id,
         accountable_technician_id as technician_id,
-        cast({{ local_time('coalesce(arrived_at, first_completed_at)', 'time_zone') }} as date) as visited_on
+        {{ local_date('coalesce(arrived_at, first_completed_at)', 'time_zone') }} as visited_on
     from orders
     where coalesce(arrived_at, first_completed_at) is not null
 ),

@@ -78,7 +78,7 @@ select
     order_id as record_key,
     order_id,
     technician_id,
-    cast({{ local_time('anchored_at', 'time_zone') }} as date) as business_date,
+    {{ local_date('anchored_at', 'time_zone') }} as business_date,
     anchored_at,
     exclusion is null as eligible,
     case
