@@ -215,7 +215,7 @@ numbered as (
             delivered_on, {{ key_order('file') }}, load_id, row_number
     )
 )
-{%- if correctable %},
+{%- if feed != 'corrections' %},
 
 corrections as (
     select
@@ -249,7 +249,7 @@ select
     file,
     row_number
 from numbered
-{% if correctable -%}
+{% if feed != 'corrections' -%}
 left join corrections on corrections.target_key = {{ record_key(feed) }}
 {% endif %}
 {% endmacro %}

@@ -58,7 +58,7 @@ FILES = {
         "kpi_code", base=_Row, kpi_code=_Text, display_order=int, name=_Text, name_zh=_Text,
         family=Literal["quality", "workload", "cost"], direction=Literal["up", "down"],
         measure=Literal["rate", "mean", "median", "index", "volume", "count"], is_adjusted=bool,
-        is_benchmarked=bool, is_full_when_empty=bool, feed=Literal[tuple(canonical_feeds())],
+        is_benchmarked=bool, is_trimmed=bool, is_full_when_empty=bool, feed=Literal[tuple(canonical_feeds())],
         unit=_Text, definition=_Text,
     ),
     "kpi_weights": _file("kpi_code", kpi_code=_Text, weight=_Share),

@@ -48,7 +48,7 @@ select
     order_id as record_key,
     order_id,
     technician_id,
-    business_date,
+    verdicts.business_date,
     anchored_at,
     {{ verdict() }},
     case when is_completed then 1 else 0 end as numerator,

@@ -62,7 +62,7 @@ select
     survey_id as record_key,
     order_id,
     technician_id,
-    business_date,
+    judged.business_date,
     anchored_at,
     {{ verdict() }},
     case when is_top_box then 1 else 0 end as numerator,

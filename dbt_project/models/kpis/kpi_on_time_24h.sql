@@ -66,7 +66,7 @@ select
     order_id as record_key,
     order_id,
     technician_id,
-    business_date,
+    verdicts.business_date,
     anchored_at,
     {{ verdict() }},
     case when is_on_time then 1 else 0 end as numerator,
