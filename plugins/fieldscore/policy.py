@@ -27,6 +27,24 @@ SATISFACTION = "csat_top2"
 SATISFACTION_BOUNDS = (30, 50)
 QUALITY_TO_WORKLOAD = (60, 40)
 
+# What the models ask for by name: a misspelt row would be none, and nobody would notice.
+LIMITS = (
+    "on_time", "completion", "repeat", "repeat_long", "open_pause", "survey_window", "survey_close",
+    "survey_too_fast", "survey_sent", "top_box", "complaint_window", "complaint_answer",
+    "complaint_resolution", "complaint_final_rating", "complaint_mitigated",
+    "complaint_mitigated_satisfied", "complaint_points_answered", "complaint_points_resolved",
+    "complaint_points_satisfied", "cancelled_visit_points", "full_day", "month_days", "preview",
+    "few_orders", "few_answers", "benchmark_months", "benchmark_records", "benchmark_technicians",
+    "duration_low", "duration_high", "score_weight", "score_families", "recognition_cap",
+)  # fmt: skip
+CASES = (
+    "duplicate_or_test", "cancelled_before_departure_excused",
+    "cancelled_before_departure_by_technician", "cancelled_after_departure_excused",
+    "cancelled_after_departure_by_technician", "cancelled_cause_unknown",
+    "service_without_first_time_fix", "irreparable_or_quote_refused", "nothing_to_fix",
+    "remote_fix", "resolution_unknown",
+)  # fmt: skip
+
 _Text = Annotated[str, Field(min_length=1)]
 _Share = Annotated[Decimal, Field(ge=0)]
 _Above = Annotated[Decimal, Field(gt=0)]
@@ -66,11 +84,11 @@ FILES = {
         "kpi_code", kpi_code=_Text, floor=Decimal, target=Decimal, stretch=Decimal,
         prior_records=_Share | None,
     ),
-    "limits": _file("limit_code", limit_code=_Text, value=_Share, unit=_Text),
+    "limits": _file("limit_code", limit_code=Literal[LIMITS], value=_Share, unit=_Text),
     "cancellation_causes": _file(
         "cancel_cause", cancel_cause=_Text, is_excused=bool, is_order=bool
     ),
-    "case_exclusions": _file("case_code", "kpi_code", case_code=_Text, kpi_code=_Text),
+    "case_exclusions": _file("case_code", "kpi_code", case_code=Literal[CASES], kpi_code=_Text),
     "survey_reasons": _file("survey_reason", survey_reason=_Text, is_technicians=bool),
     "staff_respondents": _file("respondent_id", respondent_id=_Text),
     "excused_pause_owners": _file("owner", owner=_Text),
@@ -114,6 +132,7 @@ def validate(folder: Path = POLICY) -> None:
             _check_overlaps(name, key, policy[name], wrong)
         _check_kpis(policy, wrong)
         _check_targets(policy["kpi_targets"], wrong)
+        _check_limits(policy["limits"], wrong)
         _check_words(policy, wrong)
         _check_standards(policy["standard_work"], wrong)
         _check_hours(policy, wrong)
@@ -230,6 +249,20 @@ def _check_targets(rows: list, wrong: _Wrong) -> None:
                 f"{row.kpi_code}: target {row.target} does not lie between floor {row.floor}"
                 f" and stretch {row.stretch}",
             )
+
+
+def _check_limits(rows: list, wrong: _Wrong) -> None:
+    """Every limit is in force from the first day any is, for good."""
+    first = min((row.valid_from for _, row in rows), default=None)
+    for code in LIMITS:
+        held = sorted((row.valid_from, row.valid_to, n) for n, row in rows if row.limit_code == code)
+        day, last = first, None
+        for start, end, number in held:
+            if start != day:
+                break
+            day, last = end, number
+        if day is not None:
+            wrong.add("limits", last, f"{code} is in force on no day from {day} on")
 
 
 # Policy columns that name a word of a feed: file, column, and the feed's column.
