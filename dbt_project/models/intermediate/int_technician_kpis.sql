@@ -73,14 +73,17 @@ valued as (
         summed.denominator,
         coalesce(summed.n, 0) as n,
         coalesce(summed.n_immature, 0) as n_immature,
-        -- Nothing to handle is handled well (handbook 3, complaint_handling).
-        coalesce(summed.denominator > 0, policy.is_full_when_empty and policy.is_feed_there) as available,
+        -- Days to work in alone measure nothing; nothing to handle is handled well (handbook 2.10 and 3).
+        case
+            when coalesce(summed.n, 0) > 0 then summed.denominator > 0
+            else policy.is_full_when_empty and policy.is_feed_there
+        end as available,
         case
             when policy.measure = 'count' then cast(summed.numerator as decimal(28, 10))
             when policy.measure = 'median' then medians.median
-            when policy.is_full_when_empty and policy.is_feed_there and summed.denominator is null
+            when summed.n > 0 then {{ ratio('summed.numerator', 'summed.denominator') }}
+            when policy.is_full_when_empty and policy.is_feed_there
                 then cast(policy.stretch as decimal(28, 10))
-            else {{ ratio('summed.numerator', 'summed.denominator') }}
         end as raw_value,
         -- Failures are counted in records, whatever a record's denominator is (DECISIONS.md).
         case when policy.direction = 'up' then summed.denominator - summed.numerator else summed.numerator end
