@@ -66,7 +66,9 @@ def corrections_of(
     rows["decided"] = rows["decision"] = -1
     decides = draw("decided") < 0.9
     decided = rows.take(np.flatnonzero(decides))
-    decided["decided"] = decided["updated"] + between(draw("after")[decides], 4 * HOUR, 6 * DAY)
+    office_hours = between(draw("office hours")[decides], 9 * HOUR, 17 * HOUR)
+    days = between(draw("decided after")[decides], 1, 6)
+    decided["decided"] = (decided["updated"] // DAY + days) * DAY + office_hours
     decided["updated"] = decided["decided"] + MINUTE
     decided["decision"] = pick(draw("decision")[decides], (62, 38))
     return np.concatenate([rows, decided])

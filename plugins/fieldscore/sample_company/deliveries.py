@@ -110,6 +110,7 @@ class Delivery:
                 if self._dirty and feed in self._good:
                     columns = FEEDS[feed].columns(self._texts, self._good[feed])
                     [values] = csv.reader([lines(columns).decode()])
-                    dirty = dirty_lines(feed, dict(zip(columns, values, strict=True)), self._date)
+                    good = dict(zip(columns, values, strict=True))
+                    dirty = dirty_lines(feed, good, self.rows[feed], self._date)
                     self._append(feed, "".join(dirty).encode(), len(dirty))
             self._writing.result()

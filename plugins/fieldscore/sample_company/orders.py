@@ -482,7 +482,7 @@ def _turned_away(
     local = accepted + ((0.2 + 0.6 * draw("stood there at")) * (arrived - accepted)).astype(int)
     time = local % DAY
     while_open = (time >= _OPENS) & (time < _OPENS + _WORKDAY)
-    return local, while_open & (arrived - local > 2 * HOUR) & (draw("nobody at home") < 0.06)
+    return local, while_open & (arrived - local > 2 * HOUR) & (draw("nobody at home") < 0.13)
 
 
 def _return(

@@ -20,6 +20,7 @@ REASONS = (
     "另一工单",
     "noted afterwards",
 )
+NOTED_AFTERWARDS = len(REASONS) - 1
 
 PAUSE = np.dtype(
     [
@@ -86,19 +87,28 @@ def pauses_of(company: Company, orders: Orders) -> np.ndarray:
             at(0.6, to_finish),
         ),
     )
-    rows = np.concatenate(
-        [_pauses(company, order, kind, *pause) for kind, pause in enumerate(pauses)]
-    )
+    rows = np.concatenate([_pauses(order, kind, *pause) for kind, pause in enumerate(pauses)])
+
+    def whose(what: str) -> np.ndarray:
+        return company.draw(f"pause {what}", rows["order"], rows["number"])
+
+    at_once = (whose("entered at once") < 0.7) | (rows["ended"] < 0)
+    entered = np.where(at_once, rows["started"], rows["ended"])
+    entered = entered + between(whose("entered after"), 1, 15) * MINUTE
+    afterwards = rows["ended"] + between(whose("noted after"), 1, 72) * HOUR
+    entered = np.where(rows["reason"] == NOTED_AFTERWARDS, afterwards, entered)
+    rows["entered"] = rows["updated"] = entered
+    documented = whose("documented") < np.where(rows["owner"] == PARTS, 0.85, 0.5)
+    rows["evidence"] = np.where(documented, rows["order"], -1)
+
     still_open = rows["updated"] < rows["ended"]
     closed = rows.take(np.flatnonzero(still_open))
-    told = company.draw("pause told after", closed["order"], closed["number"])
-    closed["updated"] = closed["ended"] + between(told, 1, 30) * MINUTE
+    closed["updated"] = closed["ended"] + between(whose("told after")[still_open], 1, 30) * MINUTE
     rows["ended"][still_open] = -1
     return np.concatenate([rows, closed])
 
 
 def _pauses(
-    company: Company,
     order: np.ndarray,
     kind: int,
     exists: np.ndarray,
@@ -106,22 +116,10 @@ def _pauses(
     started: np.ndarray,
     ended: np.ndarray,
 ) -> np.ndarray:
-    """The pauses of one kind, as they are when entered."""
+    """When the pauses of one kind began and ended."""
     which = np.flatnonzero(exists & (started < ended))
     rows = np.zeros(len(which), PAUSE)
     rows["order"], rows["number"], rows["reason"] = order[which], kind + 1, kind
     rows["owner"] = owner if isinstance(owner, int) else owner[which]
-
-    def draw(what: str) -> np.ndarray:
-        return company.draw(f"pause {what}", rows["order"], rows["number"])
-
-    started, ended = started[which], ended[which]
-    rows["started"], rows["ended"] = started, np.where(ended < NEVER, ended, -1)
-    at_once = (draw("entered at once") < 0.7) | (ended == NEVER)
-    entered = np.where(at_once, started, ended) + between(draw("entered after"), 1, 15) * MINUTE
-    if REASONS[kind] == "noted afterwards":
-        entered = ended + between(draw("noted after"), 1, 72) * HOUR
-    rows["entered"] = rows["updated"] = entered
-    documented = draw("documented") < (0.85 if kind == 0 else 0.5)
-    rows["evidence"] = np.where(documented, rows["order"], -1)
+    rows["started"], rows["ended"] = started[which], np.where(ended < NEVER, ended, -1)[which]
     return rows

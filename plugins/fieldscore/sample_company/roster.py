@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 
 from fieldscore.sample_company.people import DAY, HOUR, MINUTE, Company
@@ -19,23 +17,22 @@ class Duty:
     """What is known of the days to come: the seconds each technician will have worked, by day."""
 
     def __init__(self, technicians: int) -> None:
-        self._worked: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(technicians))
+        self._nothing = np.zeros(technicians)
+        self._worked: dict[int, np.ndarray] = {}
 
     def note(self, company: Company, trips: np.ndarray) -> None:
         """Add these trips (of VISIT), ways included; an end nobody told is an hour later."""
         seconds = np.where(trips["left"] < 0, HOUR, trips["left"] - trips["arrived"]) + _WAY
         seconds[trips["arrived"] < 0] = _WAY
-        technician = trips["technician"]
         days = company.local_day(trips["area"], trips["departed"])
         for day in np.unique(days).tolist():
             on = days == day
-            self._worked[day] += np.bincount(
-                technician[on], seconds[on], minlength=len(company.area)
-            )
+            added = np.bincount(trips["technician"][on], seconds[on], minlength=len(self._nothing))
+            self._worked[day] = self._worked.get(day, self._nothing) + added
 
     def minutes(self, day: int) -> np.ndarray:
         """Minutes each technician worked on that day, when all is noted; it is forgotten then."""
-        return self._worked.pop(day) // MINUTE
+        return self._worked.pop(day, self._nothing) // MINUTE
 
 
 def roster_of(company: Company, duty: Duty, day: int) -> np.ndarray:
@@ -44,7 +41,6 @@ def roster_of(company: Company, duty: Duty, day: int) -> np.ndarray:
     Nobody is told beforehand who falls ill, so leave is where a day of work went by without a
     visit; who visits somebody on a day off or beyond his hours is shown with them.
     """
-    _, plan = _planned(company, day)
     ahead = [day + AHEAD] if day else range(AHEAD + 1)
     rows = [_rows(company, day, when, *_planned(company, when), hour=17) for when in ahead]
     employed, plan = _planned(company, day)
