@@ -152,7 +152,7 @@ def _explanation(connection: psycopg.Connection, month: date, technician_id: str
                 pending[0] += 1
                 pending[1] += points
                 continue
-        what = f"{evidence}: {reason}" if evidence else reason or ""
+        what = ": ".join(part for part in (evidence, reason) if part)
         if kind == "full_marks":
             what = f"value {raw_value:.4f} from {n} records" if raw_value is not None else ""
         rows.append([kpi, kind, what, f"{points / 100:+.2f}", f"{running / 100:.2f}"])
