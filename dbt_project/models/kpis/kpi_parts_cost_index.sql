@@ -52,7 +52,7 @@ select
     judged.business_date,
     anchored_at,
     {{ verdict() }},
-    share * cost as numerator,
+    cast(share * cost as decimal(20, 6)) as numerator,
     share as denominator,
     stratum,
     cast(null as varchar) as evidence_ref

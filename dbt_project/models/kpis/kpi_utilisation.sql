@@ -34,7 +34,7 @@ jobs as (
             when credit.technician_id is null then 'technician_unknown'
             when coalesce(on_site.minutes, 0) <= 0 then 'duration_unknown'
         end as exclusion,
-        coalesce(credit.share * on_site.minutes, 0) as minutes
+        cast(coalesce(credit.share * on_site.minutes, 0) as decimal(20, 6)) as minutes
     from orders
     inner join credit on credit.order_id = orders.order_id
     left join on_site on on_site.order_id = orders.order_id

@@ -100,7 +100,7 @@ graded as (
             order by grades.grade nulls last
         ) as nearness
     from days
-    inner join grades
+    left join grades
         on coalesce(grades.grade, days.grade, '?') = coalesce(days.grade, '?')
         and {{ in_force('grades', 'days.day') }}
 ),
@@ -116,7 +116,7 @@ records as (
         anchored_at as matures_at,
         exclusion,
         failure,
-        case when failure is null then share * coalesce(points, 0) else 0 end as numerator,
+        cast(case when failure is null then share * coalesce(points, 0) else 0 end as decimal(20, 6)) as numerator,
         cast(0 as decimal(20, 6)) as denominator,
         stratum,
         repeated_order_id as evidence_ref
@@ -132,10 +132,10 @@ records as (
         day as business_date,
         cast(day as timestamp) as anchored_at,
         cast(day as timestamp) as matures_at,
-        null as exclusion,
+        case when points is null then 'standard_unknown' end as exclusion,
         null as failure,
         0 as numerator,
-        {{ ratio('available_days * points', 'month_days_limit', 6) }} as denominator,
+        coalesce({{ ratio('available_days * points', 'month_days_limit', 6) }}, 0) as denominator,
         null as stratum,
         null as evidence_ref
     from graded
