@@ -34,9 +34,10 @@ judged as (
             when orders.order_id is null then 'order_unknown'
             when exclusions.case_code is not null then orders.case_code
             when parts.quantity_taken <= parts.quantity_used then 'nothing_left'
+            when parts.quantity_returned is null then 'return_unknown'
         end as exclusion,
         case
-            when coalesce(parts.quantity_returned, 0) < parts.quantity_taken - parts.quantity_used
+            when parts.quantity_returned < parts.quantity_taken - parts.quantity_used
                 then 'not_brought_back'
         end as failure,
         coalesce(parts.quantity_returned, 0) as numerator,
