@@ -1,6 +1,6 @@
 -- One row per order that ended and technician who has a share in it; an order's shares add up to 1.
 -- By on-site minutes of its visits up to the end, else all to the accountable technician; shares hold six
--- decimals and he takes the rest (handbook 2.5 and 5.1).
+-- decimals and he takes the rest, or whoever was there longest if he was not (handbook 2.5 and 5.1).
 with
 ended as (
     select
@@ -27,9 +27,10 @@ weighed as (
         on_site.order_id,
         on_site.technician_id,
         {{ ratio('on_site.seconds', 'sum(on_site.seconds) over (partition by on_site.order_id)', 6) }} as share,
-        -- Where nobody is accountable who was there longest takes the rest.
         coalesce(
-            ended.accountable_technician_id,
+            max(
+                case when on_site.technician_id = ended.accountable_technician_id then on_site.technician_id end
+            ) over (partition by on_site.order_id),
             first_value(on_site.technician_id) over (
                 partition by on_site.order_id
                 order by on_site.seconds desc, {{ key_order('on_site.technician_id') }}
