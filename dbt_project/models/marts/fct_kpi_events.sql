@@ -1,4 +1,5 @@
--- One row per record a KPI judges, eligible or not.
+-- One row per record a KPI judges, eligible or not. A view: publication reads these many rows once.
+{{ config(materialized='view') }}
 select
     kpi_code,
     feed,
