@@ -431,7 +431,8 @@ LINES_ADD_UP = (
     "The lines of every score add up to it, to the last hundredth, and no score means no lines."
 )
 CONTRIBUTIONS_ADD_UP = (
-    "The contributions of a scored technician and his recognitions add up to his score, the effective weights to 100."
+    "The contributions of a scored technician and his recognitions add up to his score,"
+    " the effective weights to 100."
 )
 BROKEN = [
     ("fct_work_orders", "delete from audit.fct_work_orders", {"There are orders."}),
