@@ -88,7 +88,7 @@ def test_the_policy_knows_the_limits_and_cases_the_models_read() -> None:
     ]
     assert sorted(read) == sorted(LIMITS)
     [cases] = re.findall(
-        r"case\n        when not is_order(.*?)end as case_code",
+        r"case\n        when not is_order(.*?)end as",
         (intermediate / "int_orders.sql").read_text(),
         re.DOTALL,
     )
