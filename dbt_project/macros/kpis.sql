@@ -147,3 +147,27 @@ select
 from verdicts
 cross join night
 {%- endmacro %}
+
+{#
+    The row of the case table an order belongs to (handbook 2), by one of its resolutions.
+    is_cancelled: condition for a cancellation that is the order's end.
+#}
+{% macro case_of(resolution, is_cancelled) -%}
+case
+    when not is_order then 'duplicate_or_test'
+    when {{ is_cancelled }} and is_excused_cancellation is null then 'cancelled_cause_unknown'
+    when {{ is_cancelled }}
+        then concat_ws(
+                '_',
+                'cancelled',
+                case when departed_before_cancellation then 'after_departure' else 'before_departure' end,
+                case when is_excused_cancellation then 'excused' else 'by_technician' end
+            )
+    when service_type <> 'repair' then 'service_without_first_time_fix'
+    when {{ resolution }} in ('irreparable', 'quote_refused') then 'irreparable_or_quote_refused'
+    when {{ resolution }} in ('no_fault_found', 'user_education') then 'nothing_to_fix'
+    when {{ resolution }} = 'remote_fix' then 'remote_fix'
+    when first_completed_at is not null and {{ resolution }} is null then 'resolution_unknown'
+    else 'ordinary'
+end
+{%- endmacro %}
