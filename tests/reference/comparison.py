@@ -85,7 +85,11 @@ def _compare(
                 if column in EMPTY_IS_ZERO:
                     ours, theirs = ours or 0, theirs or 0
                 if not _is_same(ours, theirs):
-                    yield f"{name} {column}: {_text(ours)} by the reference, {_text(theirs)} published"
+                    yield _told(f"{name} {column}", ours, theirs)
+
+
+def _told(what: str, ours: object, theirs: object) -> str:
+    return f"{what}: {_text(ours)} by the reference, {_text(theirs)} published"
 
 
 def _is_same(ours: object, theirs: object) -> bool:
@@ -116,7 +120,7 @@ def _compare_lines(reference: Reference, published: list[Row], asked: set[str]) 
     for key in sorted(ours.keys() | theirs.keys()):
         if ours[key] != theirs[key]:
             name = " ".join(_text(part) for part in key)
-            yield f"{name} line: {ours[key]} by the reference, {theirs[key]} published"
+            yield _told(f"{name} line", ours[key], theirs[key])
 
 
 def disputed_records(reference: Reference, marts: Marts, kpi: str) -> list[str]:
@@ -149,7 +153,8 @@ def disputed_records(reference: Reference, marts: Marts, kpi: str) -> list[str]:
     said = [(key, "by the reference") for key in (ours - theirs).elements()]
     said += [(key, "published") for key in (theirs - ours).elements()]
     return [
-        f"{kpi} {' '.join(map(_text, key[:3]))}: {_worth(key)} {by}" for key, by in sorted(said, key=str)
+        f"{kpi} {' '.join(map(_text, key[:3]))}: {_worth(key)} {by}"
+        for key, by in sorted(said, key=str)
     ]
 
 

@@ -1,6 +1,6 @@
 """From the files of a landing to typed rows: what is rejected, which version is the newest.
 
-    <landing>/<feed>/<YYYY-MM-DD>/<any name>.csv or .csv.gz, in the handbook's column names
+<landing>/<feed>/<YYYY-MM-DD>/<any name>.csv or .csv.gz, in the handbook's column names
 """
 
 from __future__ import annotations
@@ -367,7 +367,7 @@ def _rank(row: Row) -> tuple[object, ...]:
 
 
 class _Check:
-    """Types the rows of one delivery. A row is taken whole or not at all: ValueError(column, why)."""
+    """Types the rows of one delivery, each whole or not at all: ValueError(column, why)."""
 
     def __init__(self, feed: str, delivered: date, zone: ZoneInfo) -> None:
         self._feed = FEEDS[feed]

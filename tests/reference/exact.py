@@ -1,17 +1,21 @@
-"""Numbers that are held to so many decimals, half away from zero, and exact until then."""
+"""Numbers that are held to so many decimals, half away from zero, and exact until then.
+
+Sums and products of decimals here have far fewer than the 28 digits that Decimal keeps; what is
+divided is a Fraction until it is held.
+"""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
-Number = Fraction | Decimal | int
 
-
-def held(value: Number, places: int) -> Decimal:
+def held(value: Fraction | Decimal | int, places: int) -> Decimal:
     """The value with ``places`` decimals, half away from zero."""
-    scaled = abs(Fraction(value)) * 10**places
-    digits = int(scaled + Fraction(1, 2))
+    if not isinstance(value, Fraction):
+        return Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    # Half up is half away from zero for what is not negative.
+    digits = (2 * abs(value.numerator) * 10**places + value.denominator) // (2 * value.denominator)
     return Decimal(-digits if value < 0 else digits).scaleb(-places)
 
 

@@ -161,7 +161,7 @@ class Company:
 
 @dataclass(frozen=True)
 class Repeat:
-    """A later repair and the nearest earlier order that it repeats, after which completion of it."""
+    """A later repair, the nearest earlier order that it repeats, and after which completion."""
 
     earlier: Order
     later: Order
@@ -420,7 +420,7 @@ class Order:
 
     @cached_property
     def is_follow_up_visit(self) -> bool:
-        """Whether it goes on with an order whose last visit wanted a part: a further visit of it."""
+        """Whether it goes on with an order whose last visit wanted a part: its further visit."""
         earlier = self.company.orders.get(self.now["follow_up_of"] or "")
         return earlier is not None and earlier is not self and earlier.wants_a_part
 

@@ -79,22 +79,9 @@ KPIS = {
     )
 }
 
-# An order that is not completed yet will have a record of these; until then it counts in
-# n_immature on the day of its report. Of the others it has none before it is completed.
-OPEN_ORDERS_WAIT = {
-    "first_time_fix",
-    "first_time_fix_strict",
-    "repair_success",
-    "repeat_repair_7d",
-    "repeat_repair_30d",
-    "workload_points",
-    "duration_index",
-    "utilisation",
-    "parts_cost_index",
-    "jobs",
-    "mttr_mean",
-    "mttr_median",
-}
+# An order that is not completed yet counts here in n_immature, on the day of its report. The other
+# KPIs of completed orders have no record of it.
+OPEN_ORDERS_WAIT = {"first_time_fix", "first_time_fix_strict"}
 
 ONE = Decimal(1)
 ZERO = Decimal(0)
@@ -274,9 +261,7 @@ def _response_time(company: Company, order: Order) -> Iterator[Record]:
     elif not company.calendars.knows(calendar):
         record.reason = "calendar_unknown"
     else:
-        work = company.calendars.working_spans(
-            calendar, order.zone, order.reported_at, accepted_at
-        )
+        work = company.calendars.working_spans(calendar, order.zone, order.reported_at, accepted_at)
         net = clocks.length(work) - clocks.common(work, order.excused_pauses)
         record.numerator = clocks.minutes(net)
     yield record
@@ -473,6 +458,7 @@ def _work(company: Company, order: Order) -> Iterator[Record]:
             done,
             reason=no_standard if points is None else None,
             numerator=share,
+            denominator=share,
             **said,
         )
         # How the stratum's percentiles hold an order's minutes is known when there are benchmarks.
@@ -701,7 +687,7 @@ def _surveys(company: Company) -> Iterator[Record]:
 def _surveys_of(company: Company, order: Order, surveys: list[list[Row]]) -> Iterator[Record]:
     anchor = order.quality_anchor
     reason = None
-    if order.first is None and order.is_cancelled or order.cancelled_case == DUPLICATE_OR_TEST:
+    if (order.first is None and order.is_cancelled) or order.cancelled_case == DUPLICATE_OR_TEST:
         reason = order.cancelled_case
     elif anchor is None:
         reason = "completion_time_unknown"
@@ -762,7 +748,7 @@ def _ratings(order: Order, anchor: datetime, counting: Answer | None, said: dict
 
 
 def _window_end(order: Order, anchor: datetime, first_sent_at: datetime) -> datetime:
-    """Until when an answer counts: 7 days after the first sending, 8 days after month end (2.14)."""
+    """Until when an answer counts: 7 days after the first sending, 8 days after month end."""
     month = clocks.month_of(order.business_date(anchor))
     close = timedelta(days=int(order.limit("survey_close")))
     month_closes = clocks.midnight(clocks.months_later(month, 1) + close, order.zone)
@@ -941,6 +927,8 @@ def _inspections(company: Company) -> Iterator[Record]:
             reason = order.cancelled_case or "order_still_open"
         if reason is None and not row["points_possible"]:
             reason = "nothing_to_earn"
+        elif reason is None and row["points_earned"] > row["points_possible"]:
+            reason = "earned_more_than_possible"
         yield _of(
             kpi,
             order,
@@ -1008,7 +996,8 @@ def _travel(company: Company) -> Iterator[Record]:
             numerator=sum(amount for _, amount in claims),
             reason=reason,
             matured_at=max([ended_at, *(_approved_at(company, claim) for claim, _ in claims)]),
-            share=ZERO if is_added else ONE,
+            # What is added to an order that is held against something already is cost alone.
+            share=ZERO if is_added and (order_id, who, False) in approved else ONE,
         )
     claimed = {order_id for order_id, _, _ in approved}
     for order in company.orders.values():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from math import sqrt
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -171,9 +172,13 @@ class Benchmarks:
             if has_benchmark and record.is_eligible and record.matured_at:
                 month = clocks.month_of(record.business_date)
                 self._records[month, record.kpi].append(record)
-        self._strata: dict[tuple[date, str], dict[str, _Known]] = {}
+        # Asked for every record, answered for every stratum.
+        self._strata = cache(self._count)
+        self.rate = cache(self._rate)
+        self.mean = cache(self._mean)
+        self.usual_minutes = cache(self._usual_minutes)
 
-    def rate(self, period: date, kpi: str, stratum: str) -> Decimal:
+    def _rate(self, period: date, kpi: str, stratum: str) -> Decimal:
         """The failure rate to expect in a stratum."""
         for level in _levels(stratum):
             if self._given is not None:
@@ -184,7 +189,7 @@ class Benchmarks:
         _, target, _ = self._company.policy.line(kpi, period)
         return _held_rate(1 - target if KPIS[kpi].is_up else target)
 
-    def mean(self, period: date, kpi: str, stratum: str | None) -> Decimal | None:
+    def _mean(self, period: date, kpi: str, stratum: str | None) -> Decimal | None:
         """The mean per order to expect in a stratum or area; None where nothing is known."""
         for level in _levels(stratum or "?"):
             if self._given is not None:
@@ -194,9 +199,10 @@ class Benchmarks:
                 return held(Fraction(known.lost) / Fraction(known.of), 6)
         return self._company.policy.default_mean(kpi, period)
 
-    def usual_minutes(self, period: date, stratum: str) -> tuple[Decimal, Decimal] | None:
+    def _usual_minutes(self, period: date, stratum: str) -> tuple[Decimal, Decimal] | None:
         """Between which an order's minutes are held; None without history."""
-        low, high = (self._company.policy.limit(f"duration_{end}", period) for end in ("low", "high"))
+        limit = self._company.policy.limit
+        low, high = limit("duration_low", period), limit("duration_high", period)
         for level in _levels(stratum):
             if known := self._enough(period, TRIMMED, level):
                 return (
@@ -206,9 +212,7 @@ class Benchmarks:
         return None
 
     def _enough(self, period: date, kpi: str, level: str) -> _Known | None:
-        if (period, kpi) not in self._strata:
-            self._strata[period, kpi] = self._count(period, kpi)
-        known = self._strata[period, kpi].get(level)
+        known = self._strata(period, kpi).get(level)
         limit = self._company.policy.limit
         if (
             known
@@ -330,9 +334,7 @@ def points_of(value: Decimal, line: tuple[Decimal, Decimal, Decimal]) -> Decimal
     return held(_on_line(Fraction(value), line)[0], 2)
 
 
-def _on_line(
-    value: Fraction, line: tuple[Decimal, Decimal, Decimal]
-) -> tuple[Fraction, Fraction]:
+def _on_line(value: Fraction, line: tuple[Decimal, Decimal, Decimal]) -> tuple[Fraction, Fraction]:
     """A value's exact points and the line's slope there."""
     floor, target, stretch = (Fraction(end) for end in line)
     sign = 1 if stretch > floor else -1
@@ -388,7 +390,7 @@ def _value(
             value.counted.append(record)
         else:
             value.n_immature += 1
-    value.n = len(value.counted)
+    value.n = sum(not record.is_day for record in value.counted)
     if value.n:
         value.numerator = sum(record.numerator for record in value.counted)
         value.denominator = sum(record.denominator for record in value.counted)
@@ -439,10 +441,12 @@ def _adjusted(
     Failures are counted in records: what was lost of the points of an inspection is a part of one.
     """
     per_record = Fraction(value.n) / Fraction(value.denominator)
-    failed = per_record * sum(Fraction(_lost(record)) for record in value.counted)
-    expected = per_record * sum(
-        Fraction(record.denominator) * Fraction(known.rate(period, kpi.code, record.stratum))
-        for record in value.counted
+    failed = per_record * Fraction(sum(_lost(record) for record in value.counted))
+    expected = per_record * Fraction(
+        sum(
+            record.denominator * known.rate(period, kpi.code, record.stratum)
+            for record in value.counted
+        )
     )
     usual = Fraction(known.rate(period, kpi.code, "all"))
     prior = Fraction(company.policy.prior_records(kpi.code, period)) * usual
@@ -512,7 +516,8 @@ def _score(
         return found
     found.status = "scored"
     for value in weighted.values():
-        value.contribution = held(Fraction(value.effective_weight) * Fraction(value.points) / 100, 2)
+        share = Fraction(value.effective_weight) / 100
+        value.contribution = held(share * Fraction(value.points), 2)
     counted = sum((r.points for r in recognitions if r.reason is None), Decimal(0))
     found.recognised = min(counted, limit("recognition_cap", period))
     found.score = sum(v.contribution for v in weighted.values()) + found.recognised
@@ -546,4 +551,3 @@ def _rank(scores: dict[Place, Score]) -> None:
                 above += apart and other.score > one.score
                 below += apart and other.score < one.score
             one.rank_low, one.rank_high = 1 + above, len(ranked) - below
-
