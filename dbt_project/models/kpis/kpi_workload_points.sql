@@ -8,11 +8,11 @@ night as (
 ),
 
 orders as (
-    select * from {{ ref('int_orders') }}
+    select * from {{ ref('int_order_endings') }} where not is_added
 ),
 
 credit as (
-    select * from {{ ref('int_order_credit') }}
+    select * from {{ ref('int_order_credit') }} where not is_added
 ),
 
 standards as (
@@ -35,15 +35,21 @@ repeats as (
     select
         repeats.order_id,
         repeats.repeated_order_id,
-        earlier.service_type as repeated_service_type,
+        repeats.repeated_completed_at,
         earlier.accountable_technician_id as charged_technician_id
     from {{ ref('int_order_repeats') }} as repeats
-    inner join orders as earlier on earlier.order_id = repeats.repeated_order_id
+    inner join {{ ref('int_orders') }} as earlier on earlier.order_id = repeats.repeated_order_id
     where repeats.is_within_short_window
 ),
 
+-- A repeat of what was done after a late reopening takes nothing from what had counted by then.
 repeated as (
-    select distinct repeated_order_id as order_id from repeats where repeated_service_type = 'repair'
+    select distinct orders.order_id
+    from orders
+    inner join repeats
+        on repeats.repeated_order_id = orders.order_id
+        and repeats.repeated_completed_at <= orders.ended_at
+    where orders.service_type = 'repair'
 ),
 
 jobs as (
@@ -52,10 +58,8 @@ jobs as (
         orders.stratum,
         credit.technician_id,
         credit.share,
-        coalesce(orders.final_completed_at, orders.cancelled_at) as anchored_at,
-        {{ local_date(
-            'coalesce(orders.final_completed_at, orders.cancelled_at)', 'orders.time_zone'
-        ) }} as business_date,
+        orders.ended_at as anchored_at,
+        orders.ended_on as business_date,
         case
             when exclusions.case_code is not null then orders.case_code
             when credit.technician_id is null then 'technician_unknown'
