@@ -23,15 +23,16 @@ judged as (
         orders.first_completed_at as matures_at,
         case
             when exclusions.case_code is not null then orders.first_case_code
+            when orders.service_type is null then 'service_type_unknown'
             when orders.accountable_technician_id is null then 'technician_unknown'
             when clocks.gross_minutes < 0 then 'completed_before_report'
         end as exclusion,
         cast(null as varchar) as failure,
-        clocks.net_minutes as numerator
+        cast(clocks.net_minutes as decimal(18, 6)) as numerator
     from orders
     inner join clocks on clocks.order_id = orders.order_id
     {{ join_exclusions('mttr_mean', case_code='first_case_code') }}
-    where orders.service_type = 'repair' and orders.first_completed_at is not null
+    where coalesce(orders.service_type, 'repair') = 'repair' and orders.first_completed_at is not null
 )
 
 select

@@ -13,6 +13,10 @@ clocks as (
     select * from {{ ref('int_order_clocks') }}
 ),
 
+limits as (
+    select * from {{ ref('int_days') }}
+),
+
 judged as (
     select
         orders.order_id,
@@ -31,16 +35,24 @@ judged as (
             when orders.is_completion_unknown and orders.first_completed_at is null then 'completion_time_unknown'
             when orders.first_completed_at < orders.reported_at then 'completed_before_report'
             when clocks.gross_due_technician_id is null then 'technician_unknown'
-        end as exclusion
+        end as exclusion,
+        -- As for on_time_24h: where nothing is repaired a reopening breaks the promise here.
+        orders.case_code = 'service_without_first_time_fix'
+        and coalesce(
+            orders.reopened_at <= orders.first_completed_at + limits.repeat_limit * interval '1' day, false
+        ) as is_reopened
     from orders
     inner join clocks on clocks.order_id = orders.order_id
+    inner join limits on limits.day = orders.reported_on
     {{ join_exclusions('on_time_24h_gross') }}
 ),
 
 verdicts as (
     select
         judged.*,
+        is_in_time and not is_reopened as is_on_time,
         case
+            when is_in_time and is_reopened then 'reopened'
             when is_in_time then null
             when first_completed_at is null then 'open_past_due'
             else 'completed_late'
@@ -57,7 +69,7 @@ select
     verdicts.business_date,
     anchored_at,
     {{ verdict() }},
-    case when is_in_time then 1 else 0 end as numerator,
+    case when is_on_time then 1 else 0 end as numerator,
     1 as denominator,
     stratum,
     cast(null as varchar) as evidence_ref
