@@ -1,7 +1,8 @@
 -- One row per order and clock: working minutes of the area's calendar, excused pauses taken out.
 -- The only model that does business-time arithmetic: a stretch lasts the working seconds before its end
 -- less those before its start, and the working seconds before a moment are those of the days before its
--- local day plus what of that day's stretches has passed.
+-- local day plus what of that day's stretches has passed. An order has no row where that is not known: its
+-- calendar has no hours at all, or a moment lies outside the days that are laid out.
 with
 spans as (
     select * from {{ ref('int_measured_spans') }}
@@ -59,7 +60,7 @@ passed as (
             {{ seconds_between('working_hours.opens_at', 'local_ends.moment') }}
         ))), 0) as open_seconds
     from local_ends
-    inner join working_days
+    left join working_days
         on working_days.calendar_id = local_ends.calendar_id
         and working_days.time_zone = local_ends.time_zone
         and working_days.day = local_ends.day
@@ -81,3 +82,5 @@ select
     cast(sum(sign * open_seconds) / 60 as decimal(18, 6)) as minutes
 from passed
 group by order_id, clock
+-- One end without the other would be the working time since the calendar began.
+having count(open_seconds) = count(*)
