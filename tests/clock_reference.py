@@ -71,7 +71,7 @@ def minutes(start: datetime, end: datetime) -> Iterator[datetime]:
 
 
 def local_time(minute: datetime, zone: str) -> datetime:
-    """What the clocks of a zone show, its hour twice or not at all where they are put back or on."""
+    """What a zone's clocks show: an hour twice, or not at all, where they are put back or on."""
     return minute.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
 

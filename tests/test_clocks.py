@@ -8,13 +8,12 @@ one that differs is shown alone, with the policy of its night, and nothing is sh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any
 
 import clock_reference as reference
-import psycopg
 import pytest
 from clock_reference import Calendar, Hours, Pause, SpecialHours, Stretch
 from fieldscore import transform, warehouse
@@ -193,9 +192,7 @@ class Night:
 
     def limit(self, name: str, order: Order, unit: timedelta) -> timedelta:
         """The limit in force when the order was reported."""
-        [value] = [
-            row.value for row in getattr(self.policy, name) if row.holds(order.reported_on)
-        ]
+        [value] = [row.value for row in getattr(self.policy, name) if row.holds(order.reported_on)]
         return value * unit
 
 
@@ -279,7 +276,9 @@ def calendars(draw: st.DrawFn, season: Season, zone: str) -> Calendar:
     special = draw(st.dictionaries(days, st.just([(None, None)]) | HOURS_OF_A_DAY, max_size=3))
     return Calendar(
         hours,
-        tuple(SpecialHours(day, *times) for day, stretches in special.items() for times in stretches),
+        tuple(
+            SpecialHours(day, *times) for day, stretches in special.items() for times in stretches
+        ),
     )
 
 
@@ -365,7 +364,11 @@ def begin(models: Models, night: Night) -> None:
     }
     models.load(
         "limits",
-        [{"limit_code": code, **in_policy(row, "value")} for code, rows in limits.items() for row in rows],
+        [
+            {"limit_code": code, **in_policy(row, "value")}
+            for code, rows in limits.items()
+            for row in rows
+        ],
     )
     models.load(
         "excused_pause_owners",
@@ -457,7 +460,7 @@ def load_pauses(models: Models, night: Night) -> None:
 
 
 def assert_same(night: Night, walked: dict[str, Any], computed: dict[str, Any]) -> None:
-    """Every order's value is the walked one; the first that is not is shown with all it rests on."""
+    """Every order's value is the walked one; the first that is not is shown with all behind it."""
     for order_id, order in night.orders.items():
         ours, theirs = walked[order_id], computed.get(order_id)
         if ours != theirs:
@@ -465,8 +468,7 @@ def assert_same(night: Night, walked: dict[str, Any], computed: dict[str, Any]) 
                 first = min(ours ^ theirs)
                 ours, theirs = f"{first}: {first in ours}", f"{first}: {first in theirs}"
             pytest.fail(
-                f"walked   {ours}\ncomputed {theirs}\n"
-                f"{order}\nas of {night.as_of}, {night.policy}"
+                f"walked   {ours}\ncomputed {theirs}\n{order}\nas of {night.as_of}, {night.policy}"
             )
     assert computed.keys() == walked.keys()
 

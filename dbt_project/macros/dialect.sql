@@ -9,6 +9,9 @@
     ((({{ moment }}) at time zone 'UTC') at time zone {{ zone }})
 {%- endmacro %}
 
+{# The local date of a UTC timestamp in an IANA zone. #}
+{% macro local_date(moment, zone) -%}cast({{ local_time(moment, zone) }} as date){%- endmacro %}
+
 {# The UTC timestamp of a local wall-clock time in an IANA zone. #}
 {% macro utc_time(moment, zone) %}{{ return(adapter.dispatch('utc_time')(moment, zone)) }}{% endmacro %}
 {% macro default__utc_time(moment, zone) -%}

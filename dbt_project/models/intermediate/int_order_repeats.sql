@@ -35,7 +35,11 @@ later as (
         limits.repeat_long_limit
     from orders
     inner join limits on limits.day = orders.reported_on
-    where orders.service_type = 'repair' and orders.status <> 'cancelled'
+    left join {{ ref('int_order_follow_ups') }} as follow_ups on follow_ups.order_id = orders.order_id
+    where
+        orders.service_type = 'repair'
+        and orders.status <> 'cancelled'
+        and follow_ups.order_id is null
 ),
 
 matched as (

@@ -1,4 +1,5 @@
--- One row per repair order: fixed on one visit and neither reopened nor repeated within the repeat limit?
+-- One row per order: fixed on one visit, or on an excused second one, and neither reopened nor repeated
+-- within the repeat limit?
 -- Counts for the day of first completion, for the accountable technician, once the limit is over.
 with
 night as (
@@ -25,13 +26,28 @@ repeats as (
     where is_within_short_window
 ),
 
+fixes as (
+    select * from {{ ref('int_order_fixes') }}
+),
+
+follow_ups as (
+    select * from {{ ref('int_order_follow_ups') }}
+),
+
 judged as (
     select
         orders.order_id,
         orders.stratum,
         orders.status,
         orders.time_zone,
-        orders.accountable_technician_id as technician_id,
+        -- A further visit that nothing excuses is answered for by who came first (handbook 2.5).
+        case
+            when coalesce(fixes.visit_count > 1 and not fixes.is_excused, false)
+                then coalesce(fixes.first_technician_id, orders.accountable_technician_id)
+            else orders.accountable_technician_id
+        end as technician_id,
+        coalesce(fixes.visit_count > 1 and not fixes.is_excused, false) as took_further_visit,
+        fixes.visit_count,
         orders.first_completed_at,
         orders.reported_at,
         orders.first_completed_at + limits.repeat_limit * interval '1' day as decided_at,
@@ -41,6 +57,7 @@ judged as (
         repeats.order_id as repeat_order_id,
         case
             when exclusions.case_code is not null then orders.case_code
+            when follow_ups.order_id is not null then 'follow_up_visit'
             when orders.is_completion_unknown and orders.first_completed_at is null then 'completion_time_unknown'
             when orders.service_type is null then 'service_type_unknown'
             when
@@ -59,17 +76,23 @@ judged as (
     from orders
     inner join limits on limits.day = orders.reported_on
     left join repeats on repeats.repeated_order_id = orders.order_id and repeats.repeat_no = 1
+    left join fixes on fixes.order_id = orders.order_id
+    left join follow_ups on follow_ups.order_id = orders.order_id
     {{ join_exclusions('first_time_fix') }}
 ),
 
 verdicts as (
     select
         judged.*,
-        coalesce(night.as_of >= judged.decided_at, false) as mature,
-        not is_reopened and repeat_order_id is null as is_fixed,
-        coalesce(judged.first_completed_at, judged.reported_at) as anchored_at
+        decided_at as matures_at,
+        coalesce(first_completed_at, reported_at) as anchored_at,
+        not is_reopened and repeat_order_id is null and not took_further_visit as is_fixed,
+        case
+            when is_reopened then 'reopened'
+            when repeat_order_id is not null then 'repeated'
+            when took_further_visit then 'further_visit'
+        end as failure
     from judged
-    cross join night
 )
 
 select
@@ -78,18 +101,12 @@ select
     order_id as record_key,
     order_id,
     technician_id,
-    cast({{ local_time('anchored_at', 'time_zone') }} as date) as business_date,
+    {{ local_date('anchored_at', 'verdicts.time_zone') }} as business_date,
     anchored_at,
-    exclusion is null as eligible,
-    case
-        when exclusion is not null then exclusion
-        when mature and is_reopened then 'reopened'
-        when mature and not is_fixed then 'repeated'
-    end as reason_code,
-    mature,
-    case when not mature then decided_at end as next_change_at,
+    {{ verdict() }},
     case when is_fixed then 1 else 0 end as numerator,
     1 as denominator,
     stratum,
     repeat_order_id as evidence_ref
 from verdicts
+cross join night

@@ -27,6 +27,7 @@ COMMENTS = (
     "再也不买这个牌子",
 )
 _COMMENT_OF = ((9, 5), (9, 5), (6, 4), (3, 5), (0, 6))  # first and how many, by rating 1 to 5
+RATING_EDGES = (-2.4, -1.95, -1.3, -0.2)  # contentment above which a rating is 2, 3, 4, 5
 STAFF = -2  # respondent: a colleague trying the form; -1 is nobody
 
 SURVEY = np.dtype(
@@ -36,6 +37,24 @@ SURVEY = np.dtype(
         *((name, "i1") for name in ("channel", "rating", "recommend", "reason", "comment")),
     ]
 )
+
+
+def contentment(company: Company, orders: Orders, asked_again: bool = False) -> np.ndarray:
+    """How content each customer is, about 0 on average and in standard deviations of his moods.
+
+    He is in the same mood when he answers, complains or praises, in another when asked again.
+    """
+    technician = orders.technician
+    repaired = (orders.resolution <= REMOTE) & (orders.completed < NEVER)
+    mood = normal(company.draw(f"survey rating {1 + asked_again}", orders.asked["order"]))
+    return (
+        0.30 * company.latent.politeness[technician]
+        + 0.20 * company.latent.fix_quality[technician]
+        - 0.55 * (~orders.later_slot & (orders.completed > orders.reported + DAY))
+        - 0.25 * ((orders.slot_start < NEVER) & (orders.arrived > orders.slot_start + SLOT))
+        - 0.9 * ~repaired
+        - 0.5 * (orders.asked["parent"] >= 0)
+    ) + mood
 
 
 def surveys_of(company: Company, orders: Orders) -> np.ndarray:
@@ -49,23 +68,10 @@ def surveys_of(company: Company, orders: Orders) -> np.ndarray:
     def draw(what: str) -> np.ndarray:
         return company.draw(f"survey {what}", asked["order"])
 
-    technician = orders.technician
-    repaired = (orders.resolution <= REMOTE) & (orders.completed < NEVER)
-    mood = (
-        0.30 * company.latent.politeness[technician]
-        + 0.20 * company.latent.fix_quality[technician]
-        - 0.55 * (~orders.later_slot & (orders.completed > orders.reported + DAY))
-        - 0.25 * ((orders.slot_start < NEVER) & (orders.arrived > orders.slot_start + SLOT))
-        - 0.9 * ~repaired
-        - 0.5 * (asked["parent"] >= 0)
-    )
-
     def answers(number: int) -> tuple[np.ndarray, ...]:
         """Rating and whether it is given: who is angry or delighted answers a little more often."""
-        rating = 1 + sum(
-            (mood + normal(draw(f"rating {number}")) > edge).astype(np.int64)
-            for edge in (-2.4, -1.95, -1.3, -0.2)
-        )
+        content = contentment(company, orders, asked_again=number > 1)
+        rating = 1 + sum((content > edge).astype(np.int64) for edge in RATING_EDGES)
         willing = np.array([0, 0.5, 0.45, 0.38, 0.38, 0.43])[rating]
         return rating, draw(f"answers {number}") < willing
 

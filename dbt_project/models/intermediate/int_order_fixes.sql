@@ -1,0 +1,78 @@
+-- One row per order that was ever completed: how many visits it took, and whether a further one is excused.
+-- Excused is one further visit for a part that was not to be had: the first visit says so, with the
+-- diagnosis written down, and a parts-owned pause or a parts line shows the want; where neither feed
+-- exists the visit's word is enough (handbook 3, first_time_fix).
+with
+orders as (
+    select * from {{ ref('int_orders') }} where first_completed_at is not null
+),
+
+visits as (
+    select * from {{ ref('int_order_visits') }} where is_effective
+),
+
+own as (
+    select
+        order_id,
+        count(*) filter (where is_before_completion) as visit_count,
+        count(*) as visit_count_of_all
+    from visits
+    group by order_id
+),
+
+further as (
+    select
+        follow_ups.follows_order_id as order_id,
+        -- Without visit rows a follow-up order is the one visit it implies.
+        sum(coalesce(own.visit_count_of_all, 1)) as visit_count
+    from {{ ref('int_order_follow_ups') }} as follow_ups
+    left join own on own.order_id = follow_ups.order_id
+    group by follow_ups.follows_order_id
+),
+
+wants as (
+    select order_id from {{ ref('stg_pauses') }} where owner = 'parts'
+    union
+    select order_id from {{ ref('stg_parts') }}
+),
+
+wanted as (
+    select order_id from wants
+    union
+    select follow_ups.follows_order_id as order_id
+    from {{ ref('int_order_follow_ups') }} as follow_ups
+    inner join wants on wants.order_id = follow_ups.order_id
+),
+
+feeds as (
+    select count(*) as want_feeds from {{ ref('int_feeds') }} where feed in ('pauses', 'parts')
+),
+
+counted as (
+    select
+        orders.order_id,
+        coalesce(nullif(own.visit_count, 0), 1) + coalesce(further.visit_count, 0) as visit_count,
+        first_visits.technician_id as first_technician_id,
+        coalesce(
+            first_visits.outcome = 'parts_needed'
+            and first_visits.diagnosis_recorded
+            and (wanted.order_id is not null or feeds.want_feeds = 0),
+            false
+        ) as wants_part
+    from orders
+    cross join feeds
+    left join own on own.order_id = orders.order_id
+    left join further on further.order_id = orders.order_id
+    left join visits as first_visits
+        on first_visits.order_id = orders.order_id
+        and first_visits.visit_no = 1
+        and first_visits.is_before_completion
+    left join wanted on wanted.order_id = orders.order_id
+)
+
+select
+    order_id,
+    visit_count,
+    first_technician_id,
+    visit_count = 2 and wants_part as is_excused
+from counted
