@@ -25,8 +25,10 @@ from psycopg.rows import dict_row
 
 # --- the models and the tables they read ---------------------------------------------------------
 
-WORKING_HOURS = ("int_utc_offsets", "int_working_hours")
-BUSINESS_MINUTES = (*WORKING_HOURS, "int_measured_spans", "int_business_minutes")
+WORKING_HOURS = ("int_days", "int_utc_offsets", "int_working_hours")
+PAUSES = ("int_days", "int_pauses", "int_order_pauses")
+BUSINESS_MINUTES = (*WORKING_HOURS, *PAUSES[1:], "int_measured_spans", "int_business_minutes")
+NET_CLOCKS = (*PAUSES, "int_order_clocks")
 
 Row = dict[str, Any]
 
@@ -112,8 +114,12 @@ ZONES = (
     "Pacific/Chatham",
     "Antarctica/Troll",
 )
+OWNERS = ("customer", "parts", "company", "third_party", "technician")
 EVER = date(2015, 1, 1)
 DAY = timedelta(days=1)
+
+# Orders of a night, loaded and computed together.
+BATCH = 25
 
 
 @dataclass(frozen=True)
@@ -287,75 +293,88 @@ def minutes(least: int, most: int) -> st.SearchStrategy[timedelta]:
 
 
 @st.composite
-def pauses(draw: st.DrawFn, reported_at: datetime) -> Pause:
-    """A pause in an order's first days, on a grid, so that many touch, or have no length."""
-    grid = draw(st.sampled_from([1, 60, 720]))
-    started_at = reported_at + draw(st.integers(0, 4320 // grid)) * grid * reference.MINUTE
-    length = draw(st.none() | st.integers(0, min(8, 4320 // grid)) | st.integers(0, 4320 // grid))
+def pauses(draw: st.DrawFn, reported_at: datetime, as_of: datetime) -> Pause:
+    """A pause around an order's first days, on a grid, so that many touch, or have no length."""
+    grid = draw(st.sampled_from([1, 60, 720])) * reference.MINUTE
+    most = 3 * DAY // grid
+    started_at = reported_at + draw(st.integers(-most, most)) * grid
+    some_length = (st.integers(0, 8) | st.integers(0, most)).map(lambda n: started_at + n * grid)
     return Pause(
-        owner="company",
+        owner=draw(st.sampled_from(OWNERS)),
         started_at=started_at,
-        ended_at=None if length is None else started_at + length * grid * reference.MINUTE,
-        entered_at=reported_at,
+        ended_at=draw(st.none() | some_length | st.just(as_of + grid)),
+        entered_at=draw(st.none() | minutes(0, 4320).map(lambda waited: reported_at + waited)),
+        evidence_ref=draw(st.none() | st.just("photo")),
     )
 
 
 @st.composite
-def orders(draw: st.DrawFn, season: Season) -> Order:
+def orders(draw: st.DrawFn, season: Season, as_of: datetime) -> Order:
     zone = draw(st.sampled_from(ZONES))
-    reported_at = draw(season.moments(zone))
-    # None, soon, or days later.
-    delay = minutes(0, 180) | minutes(0, 4320)
-    later = st.none() | delay.map(lambda waited: reported_at + waited)
+    reported_at = min(draw(season.moments(zone)), as_of)
+    # At once, soon, days later; or never.
+    after_it = (minutes(0, 180) | minutes(0, 4320)).map(lambda waited: reported_at + waited)
+    some_day = st.none() | after_it
+    completed_at = draw(some_day)
     return Order(
         zone=zone,
         calendar=draw(calendars(season, zone)),
         reported_at=reported_at,
-        assigned_at=draw(later),
+        assigned_at=draw(some_day | st.just(as_of + DAY)),
         is_held=draw(st.booleans()),
-        cancelled_at=draw(later),
-        responded_at=reported_at + draw(delay),
+        cancelled_at=draw(some_day),
+        responded_at=draw(after_it),
         is_accepted=draw(st.booleans()),
-        completed_at=draw(later),
-        customer_slot_end=draw(later),
-        pauses=tuple(draw(st.lists(pauses(reported_at), max_size=4))),
+        # A completion ahead of the night has not happened yet.
+        completed_at=None if completed_at is None or completed_at > as_of else completed_at,
+        customer_slot_end=draw(some_day),
+        pauses=tuple(draw(st.lists(pauses(reported_at, as_of), max_size=4))),
     )
 
 
 @st.composite
 def nights(draw: st.DrawFn) -> Night:
     season = draw(st.sampled_from(SEASONS))
+    # Open pauses end at the night, or long before at their limit.
+    as_of = season.last + draw(minutes(-20 * 1440, 20 * 1440))
     days = season.days()
-    policy = Policy(
-        on_time_hours=draw(changing(st.integers(0, 72), days)),
-        completion_days=draw(changing(st.integers(0, 4), days)),
-        open_pause_days=draw(changing(st.just(14) | st.integers(0, 3), days)),
-        excused_owners=draw(changing(st.just("company"), days))[: draw(st.integers(0, 2))],
-    )
-    drawn = draw(st.lists(orders(season), min_size=BATCH, max_size=BATCH))
     return Night(
-        # Whatever is told has happened by then; open pauses end at the night or at their limit.
-        as_of=season.last + draw(minutes(8 * 1440, 20 * 1440)),
-        policy=policy,
-        orders={f"WO{n:03}": order for n, order in enumerate(drawn, 1)},
+        as_of=as_of,
+        policy=Policy(
+            on_time_hours=draw(changing(st.integers(0, 72), days)),
+            completion_days=draw(changing(st.integers(0, 4), days)),
+            open_pause_days=draw(changing(st.just(14) | st.integers(0, 3), days)),
+            excused_owners=tuple(
+                row
+                for owner in OWNERS
+                # For good, up to a day, from a day on, or never.
+                for row in draw(changing(st.just(owner), days))[draw(st.integers(0, 2)) :]
+            ),
+        ),
+        orders={
+            f"WO{n:03}": order
+            for n, order in enumerate(
+                draw(st.lists(orders(season, as_of), min_size=BATCH, max_size=BATCH)), 1
+            )
+        },
     )
 
 
-BATCH = 25
-
-walk = settings(
-    max_examples=20,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+def walk(nights_to_walk: int) -> settings:
+    """So many nights; each costs the reference a second of walking."""
+    return settings(
+        max_examples=nights_to_walk,
+        deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
 
 
 # --- a night in the tables -----------------------------------------------------------------------
 
 
-def begin(models: Models, night: Night) -> None:
-    """Fill the tables with a night's policy and areas, and its orders as feeds tell of them."""
+def load(models: Models, night: Night) -> None:
+    """Fill the tables with a night's policy, areas and orders."""
     models.begin(night.as_of)
     limits = {
         "on_time": night.policy.on_time_hours,
@@ -365,36 +384,33 @@ def begin(models: Models, night: Night) -> None:
     models.load(
         "limits",
         [
-            {"limit_code": code, **in_policy(row, "value")}
+            {"limit_code": code, **dated(row, "value")}
             for code, rows in limits.items()
             for row in rows
         ],
     )
     models.load(
-        "excused_pause_owners",
-        [in_policy(row, "owner") for row in night.policy.excused_owners],
+        "excused_pause_owners", [dated(row, "owner") for row in night.policy.excused_owners]
     )
-    places = night.orders.items()
+    by_id = night.orders.items()
     models.load(
         "int_areas",
-        [{"area_id": key, "time_zone": order.zone, "calendar_id": key} for key, order in places],
+        [{"area_id": key, "time_zone": order.zone, "calendar_id": key} for key, order in by_id],
     )
     models.load(
         "calendar_hours",
-        [
-            {"calendar_id": key, **vars(hours)}
-            for key, order in places
-            for hours in order.calendar.hours
-        ],
+        [{"calendar_id": key, **vars(row)} for key, order in by_id for row in order.calendar.hours],
     )
     models.load(
         "calendar_days",
         [
-            {"calendar_id": key, **vars(hours)}
-            for key, order in places
-            for hours in order.calendar.special_hours
+            {"calendar_id": key, **vars(row)}
+            for key, order in by_id
+            for row in order.calendar.special_hours
         ],
     )
+    models.load("int_orders", [in_int_orders(key, order) for key, order in by_id])
+    # Who held an order when is no matter of clocks, but it has a version.
     models.load(
         "stg_work_orders_versions",
         [
@@ -405,16 +421,20 @@ def begin(models: Models, night: Night) -> None:
                 "reported_at": order.reported_at,
                 "updated_at": order.reported_at,
             }
-            for key, order in places
+            for key, order in by_id
         ],
     )
-    models.build("int_days")
-    load_pauses(models, night)
-    models.build("int_order_pauses")
-    models.load("int_orders", [in_int_orders(key, order) for key, order in places])
+    models.load(
+        "stg_pauses_versions",
+        [
+            {"pause_id": f"{key}-{n}", "order_id": key, "is_current": True, **vars(pause)}
+            for key, order in by_id
+            for n, pause in enumerate(order.pauses)
+        ],
+    )
 
 
-def in_policy(row: Dated, column: str) -> Row:
+def dated(row: Dated, column: str) -> Row:
     return {column: row.value, "valid_from": row.valid_from, "valid_to": row.valid_to}
 
 
@@ -435,30 +455,6 @@ def in_int_orders(order_id: str, order: Order) -> Row:
     }
 
 
-def load_pauses(models: Models, night: Night) -> None:
-    """Load what the model of pauses reads.
-
-    Today every pause it knows is a wait for assignment, read from the order itself; it merges what
-    it finds for an order. So a further pause is loaded as one more wait of the same order.
-    """
-    models.load(
-        "int_orders",
-        [in_int_orders(key, order) for key, order in night.orders.items()]
-        + [
-            in_int_orders(key, order)
-            | {
-                "technician_id": None,
-                "reported_at": pause.started_at,
-                "assigned_at": pause.ended_at,
-                "cancelled_at": None,
-                "first_completed_at": None,
-            }
-            for key, order in night.orders.items()
-            for pause in order.pauses
-        ],
-    )
-
-
 def assert_same(night: Night, walked: dict[str, Any], computed: dict[str, Any]) -> None:
     """Every order's value is the walked one; the first that is not is shown with all behind it."""
     for order_id, order in night.orders.items():
@@ -476,10 +472,10 @@ def assert_same(night: Night, walked: dict[str, Any], computed: dict[str, Any]) 
 # --- the properties ------------------------------------------------------------------------------
 
 
-@walk
+@walk(8)
 @given(night=nights())
 def test_working_hours_are_what_the_clock_on_the_wall_shows(models: Models, night: Night) -> None:
-    begin(models, night)
+    load(models, night)
     models.build(*WORKING_HOURS)
     computed: dict[str, set[datetime]] = {key: set() for key in night.orders}
     walked = {}
@@ -503,10 +499,10 @@ def test_working_hours_are_what_the_clock_on_the_wall_shows(models: Models, nigh
     assert_same(night, walked, computed)
 
 
-@walk
+@walk(20)
 @given(night=nights())
 def test_business_minutes_are_the_minutes_one_can_count(models: Models, night: Night) -> None:
-    begin(models, night)
+    load(models, night)
     models.build(*BUSINESS_MINUTES)
     walked = {
         key: reference.business_minutes(
@@ -523,12 +519,13 @@ def test_business_minutes_are_the_minutes_one_can_count(models: Models, night: N
     assert_same(night, walked, {row["order_id"]: row["minutes"] for row in found})
 
 
-@walk
+@walk(10)
 @given(night=nights())
 def test_pauses_cover_the_minutes_in_which_a_clock_stands_still(
     models: Models, night: Night
 ) -> None:
-    begin(models, night)
+    load(models, night)
+    models.build(*PAUSES)
     walked = {}
     for key, order in night.orders.items():
         excused = night.excused(order)
@@ -553,11 +550,11 @@ def test_pauses_cover_the_minutes_in_which_a_clock_stands_still(
     assert_same(night, walked, computed)
 
 
-@walk
+@walk(10)
 @given(night=nights())
 def test_net_limits_end_when_so_much_net_time_has_passed(models: Models, night: Night) -> None:
-    begin(models, night)
-    models.build("int_order_clocks")
+    load(models, night)
+    models.build(*NET_CLOCKS)
     walked = {}
     for key, order in night.orders.items():
         excused = night.excused(order)
