@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any
 
-import clock_reference as reference
+import clock_reference as slow
 import pytest
 from clock_reference import Calendar, Hours, Pause, SpecialHours, Stretch
 from fieldscore import transform, warehouse
@@ -131,7 +131,7 @@ class Season:
 
     @property
     def length(self) -> int:
-        return (self.last - self.first) // reference.MINUTE
+        return (self.last - self.first) // slow.MINUTE
 
     def days(self) -> st.SearchStrategy[date]:
         return st.dates(self.first.date(), self.last.date())
@@ -140,16 +140,16 @@ class Season:
     def changes(self, zone: str) -> list[datetime]:
         """When the clocks of a zone change; the zones above do so on whole half hours."""
         moments = [self.first + n * timedelta(minutes=30) for n in range(self.length // 30)]
-        ahead = [reference.local_time(moment, zone) - moment for moment in moments]
+        ahead = [slow.local_time(moment, zone) - moment for moment in moments]
         return [moments[n] for n in range(1, len(moments)) if ahead[n] != ahead[n - 1]]
 
     def moments(self, zone: str) -> st.SearchStrategy[datetime]:
         """Moments of the season, most of them within two days of a clock change."""
-        anywhere = st.integers(0, self.length).map(lambda n: self.first + n * reference.MINUTE)
+        anywhere = st.integers(0, self.length).map(lambda n: self.first + n * slow.MINUTE)
         if not (changes := self.changes(zone)):
             return anywhere
         near = st.tuples(st.sampled_from(changes), st.integers(-2880, 2880))
-        return near.map(lambda drawn: drawn[0] + drawn[1] * reference.MINUTE) | anywhere
+        return near.map(lambda drawn: drawn[0] + drawn[1] * slow.MINUTE) | anywhere
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class Order:
 
     @property
     def reported_on(self) -> date:
-        return reference.local_date(self.reported_at, self.area.zone)
+        return slow.local_date(self.reported_at, self.area.zone)
 
 
 @dataclass(frozen=True)
@@ -218,9 +218,9 @@ class Night:
         printer.text(f"<{len(self.orders)} orders as of {self.as_of}>")
 
     def excused(self, order: Order) -> list[Stretch]:
-        """What stops the clock of an order, by the reference."""
+        """What stops the clock of an order, by the slow."""
         open_limit = self.limit("open_pause_days", order, DAY)
-        wait = reference.waiting_time(
+        wait = slow.waiting_time(
             order.reported_at,
             order.assigned_at,
             order.cancelled_at,
@@ -228,7 +228,7 @@ class Night:
             self.as_of,
             open_limit,
         )
-        return reference.excused_stretches(
+        return slow.excused_stretches(
             [*([wait] if wait else []), *order.pauses],
             [row.value for row in self.policy.excused_owners if row.holds(order.reported_on)],
             order.completed_at,
@@ -279,11 +279,7 @@ def changing(draw: st.DrawFn, values: st.SearchStrategy, days: st.SearchStrategy
 
 
 def minutes(least: int, most: int) -> st.SearchStrategy[timedelta]:
-    return st.integers(least, most).map(lambda n: n * reference.MINUTE)
-
-
-# At once, soon, or days later.
-WAITS = st.integers(0, 65).map(lambda n: n * n * reference.MINUTE)
+    return st.integers(least, most).map(lambda n: n * slow.MINUTE)
 
 
 @st.composite
@@ -292,7 +288,7 @@ def areas(draw: st.DrawFn, season: Season, area_id: str) -> Area:
     zone = draw(st.sampled_from(ZONES))
     weekdays_and_hours = st.tuples(st.sets(st.integers(1, 7), min_size=1), HOURS_OF_A_DAY)
     weeks = draw(changing(weekdays_and_hours, season.days()))
-    days = season.moments(zone).map(lambda moment: reference.local_date(moment, zone))
+    days = season.moments(zone).map(lambda moment: slow.local_date(moment, zone))
     special = draw(st.dictionaries(days, st.just([(None, None)]) | HOURS_OF_A_DAY, max_size=4))
     calendar = Calendar(
         hours=tuple(
@@ -311,32 +307,32 @@ def areas(draw: st.DrawFn, season: Season, area_id: str) -> Area:
 
 
 @st.composite
-def pauses(draw: st.DrawFn, reported_at: datetime, as_of: datetime) -> Pause:
-    """A pause around an order's first days, on a grid, so that many touch, or have no length."""
-    grid = draw(st.sampled_from([1, 60, 720])) * reference.MINUTE
-    most = 3 * DAY // grid
-    started_at = reported_at + draw(st.integers(-most, most)) * grid
-    some_length = (st.integers(0, 8) | st.integers(0, most)).map(lambda n: started_at + n * grid)
+def pauses(draw: st.DrawFn, reported_at: datetime, grid: timedelta, as_of: datetime) -> Pause:
+    """A pause that may begin before the report, have no length, or end ahead of the night."""
+    started_at = reported_at + draw(st.integers(-4, 12)) * grid
+    some_length = st.integers(0, 8).map(lambda n: started_at + n * grid)
     return Pause(
         owner=draw(st.sampled_from(OWNERS)),
         started_at=started_at,
         ended_at=draw(st.none() | some_length | st.just(as_of + grid)),
-        entered_at=draw(st.none() | WAITS.map(lambda wait: reported_at + wait)),
+        entered_at=draw(st.none() | st.integers(0, 12).map(lambda n: reported_at + n * grid)),
         evidence_ref=draw(st.none() | st.just("photo")),
     )
 
 
 @st.composite
 def orders(draw: st.DrawFn, season: Season, as_of: datetime, areas: list[Area]) -> Order:
+    """An order's life in steps of a grid, so that much of it meets, touches or lasts no time."""
     area = draw(st.sampled_from(areas))
     reported_at = min(draw(season.moments(area.zone)), as_of)
-    after_it = WAITS.map(lambda wait: reported_at + wait)
+    grid = draw(st.sampled_from([1, 17, 60, 720])) * slow.MINUTE
+    after_it = st.integers(0, 12).map(lambda n: reported_at + n * grid)
     perhaps = st.none() | after_it
     completed_at = draw(perhaps)
     return Order(
         area=area,
         reported_at=reported_at,
-        assigned_at=draw(perhaps | st.just(as_of + DAY)),
+        assigned_at=draw(perhaps | st.just(as_of + grid)),
         is_held=draw(st.booleans()),
         cancelled_at=draw(perhaps),
         responded_at=draw(after_it),
@@ -344,7 +340,7 @@ def orders(draw: st.DrawFn, season: Season, as_of: datetime, areas: list[Area]) 
         # A completion ahead of the night has not happened yet.
         completed_at=None if completed_at is None or completed_at > as_of else completed_at,
         customer_slot_end=draw(perhaps),
-        pauses=tuple(draw(st.lists(pauses(reported_at, as_of), max_size=4))),
+        pauses=tuple(draw(st.lists(pauses(reported_at, grid, as_of), max_size=4))),
     )
 
 
@@ -518,27 +514,25 @@ def test_working_hours_are_what_the_clock_on_the_wall_shows(models: Models, nigh
         looked_at = {
             minute
             for moment in [*night.season.changes(area.zone), *special_days, night.season.first]
-            for minute in reference.minutes(moment - DAY, moment + DAY)
+            for minute in slow.minutes(moment - DAY, moment + DAY)
         }
         walked[key] = {
-            minute
-            for minute in looked_at
-            if reference.is_working_time(minute, area.calendar, area.zone)
+            minute for minute in looked_at if slow.is_working_time(minute, area.calendar, area.zone)
         }
         open_minutes = [
             minute
             for stretch in stretches
             if stretch["calendar_id"] == key
-            for minute in reference.minutes(stretch["opens_at"], stretch["closes_at"])
+            for minute in slow.minutes(stretch["opens_at"], stretch["closes_at"])
         ]
         computed[key] = looked_at.intersection(open_minutes)
         assert len(open_minutes) == len(set(open_minutes)), f"a minute counts twice: {area}"
     assert_same(night, night.areas, walked, computed)
     for stretch in stretches:
         zone = night.areas[stretch["calendar_id"]].zone
-        last = stretch["closes_at"] - reference.MINUTE
-        assert stretch["day"] == reference.local_date(stretch["opens_at"], zone)
-        assert stretch["day"] == reference.local_date(last, zone)
+        last = stretch["closes_at"] - slow.MINUTE
+        assert stretch["day"] == slow.local_date(stretch["opens_at"], zone)
+        assert stretch["day"] == slow.local_date(last, zone)
 
 
 @walk(15)
@@ -547,7 +541,7 @@ def test_business_minutes_are_the_minutes_one_can_count(models: Models, night: N
     load(models, night)
     models.build(*BUSINESS_MINUTES)
     walked = {
-        key: reference.business_minutes(
+        key: slow.business_minutes(
             order.reported_at,
             order.responded_at,
             order.area.calendar,
@@ -574,15 +568,15 @@ def test_pauses_cover_the_minutes_in_which_a_clock_stands_still(
         ends = [order.reported_at, *(stretch.ended_at for stretch in excused)]
         walked[key] = {
             minute
-            for minute in reference.minutes(order.reported_at, max(ends))
-            if reference.stands_still(minute, excused)
+            for minute in slow.minutes(order.reported_at, max(ends))
+            if slow.stands_still(minute, excused)
         }
     computed: dict[str, set[datetime]] = {key: set() for key in night.orders}
     last: Row = {"order_id": None}
     for row in models.rows("int_order_pauses", "order_id, stretch_no"):
         covered = computed[row["order_id"]]
-        assert row["paused_before"] == len(covered) * reference.MINUTE
-        covered.update(reference.minutes(row["started_at"], row["ended_at"]))
+        assert row["paused_before"] == len(covered) * slow.MINUTE
+        covered.update(slow.minutes(row["started_at"], row["ended_at"]))
         if row["order_id"] == last["order_id"]:
             assert row["stretch_no"] == last["stretch_no"] + 1
             assert row["started_at"] > last["ended_at"], "touching pauses are one"
@@ -602,7 +596,7 @@ def test_net_limits_end_when_so_much_net_time_has_passed(models: Models, night: 
         excused = night.excused(order)
         due_at, aged_at = (
             max(
-                reference.net_limit_ends(order.reported_at, limit, excused),
+                slow.net_limit_ends(order.reported_at, limit, excused),
                 order.customer_slot_end or order.reported_at,
             )
             for limit in (
@@ -613,16 +607,16 @@ def test_net_limits_end_when_so_much_net_time_has_passed(models: Models, night: 
         walked[key] = {
             "due_at": due_at,
             "aged_at": aged_at,
-            "due_on": reference.local_date(due_at, order.area.zone),
-            "aged_on": reference.local_date(aged_at, order.area.zone),
+            "due_on": slow.local_date(due_at, order.area.zone),
+            "aged_on": slow.local_date(aged_at, order.area.zone),
             "gross_minutes": None,
             "net_minutes": None,
         }
         if order.completed_at is not None:
-            walked[key]["gross_minutes"] = reference.net_minutes(
+            walked[key]["gross_minutes"] = slow.net_minutes(
                 order.reported_at, order.completed_at, []
             )
-            walked[key]["net_minutes"] = reference.net_minutes(
+            walked[key]["net_minutes"] = slow.net_minutes(
                 order.reported_at, order.completed_at, excused
             )
     told = [column for clocks in walked.values() for column in clocks]
@@ -681,7 +675,7 @@ def test_business_minutes_are_unknown_without_hours_or_beyond_the_days(models: M
     night = one_night(
         plain=PLAIN,
         last_minute=replace(PLAIN, responded_at=last_minute),
-        beyond=replace(PLAIN, responded_at=last_minute + reference.MINUTE),
+        beyond=replace(PLAIN, responded_at=last_minute + slow.MINUTE),
         nobody_works=replace(PLAIN, area=nobody_works),
         only_days_off=replace(PLAIN, area=only_days_off),
     )
@@ -721,7 +715,7 @@ def test_the_reference_works_what_the_clock_on_the_wall_shows(
 ) -> None:
     calendar = Calendar((Hours(day.isoweekday(), opens, closes, day, day + DAY),))
     noon = datetime.combine(day, time(12))
-    counted = reference.business_minutes(noon - 3 * DAY, noon + 3 * DAY, calendar, zone, [])
+    counted = slow.business_minutes(noon - 3 * DAY, noon + 3 * DAY, calendar, zone, [])
     assert counted == worked
 
 
@@ -732,7 +726,7 @@ def test_the_reference_replaces_a_weekdays_hours_by_the_days_own() -> None:
     calendar = Calendar(week, (SpecialHours(date(2026, 2, 16)), *made_up))
     friday = datetime(2026, 2, 13)
     daily = [
-        reference.business_minutes(friday + n * DAY, friday + (n + 1) * DAY, calendar, "UTC", [])
+        slow.business_minutes(friday + n * DAY, friday + (n + 1) * DAY, calendar, "UTC", [])
         for n in range(5)
     ]
     assert daily == [600, 0, 420, 0, 600]
@@ -742,7 +736,7 @@ def test_the_reference_stops_the_clock_for_excused_pauses_alone() -> None:
     """Report at 8:00; the pauses overlap, touch, or do not count."""
     eight = datetime(2026, 3, 2, 8)
     hours = [eight + n * timedelta(hours=1) for n in range(100)]
-    excused = reference.excused_stretches(
+    excused = slow.excused_stretches(
         [
             Pause("parts", hours[1], hours[3]),
             Pause("customer", hours[2], hours[4]),
@@ -758,11 +752,11 @@ def test_the_reference_stops_the_clock_for_excused_pauses_alone() -> None:
         open_limit=14 * DAY,
     )
     # One to five, eight to ten.
-    assert reference.net_minutes(hours[0], hours[30], excused) == (30 - 4 - 2) * 60
-    assert reference.net_limit_ends(hours[0], timedelta(hours=24), excused) == hours[30]
+    assert slow.net_minutes(hours[0], hours[30], excused) == (30 - 4 - 2) * 60
+    assert slow.net_limit_ends(hours[0], timedelta(hours=24), excused) == hours[30]
     # A pause that begins as the limit ends no longer moves it.
-    assert reference.net_limit_ends(hours[0], timedelta(hours=1), excused) == hours[1]
-    assert reference.net_limit_ends(hours[0], timedelta(hours=2), excused) == hours[6]
+    assert slow.net_limit_ends(hours[0], timedelta(hours=1), excused) == hours[1]
+    assert slow.net_limit_ends(hours[0], timedelta(hours=2), excused) == hours[6]
 
 
 @pytest.mark.parametrize(
@@ -773,7 +767,7 @@ def test_the_reference_lets_an_open_pause_run_to_the_night_or_its_limit(
     ended_after_days: int | None, as_of_after_days: int, lasts_days: int
 ) -> None:
     start = datetime(2026, 3, 2, 8)
-    [stretch] = reference.excused_stretches(
+    [stretch] = slow.excused_stretches(
         [Pause("parts", start, ended_after_days and start + ended_after_days * DAY)],
         excused_owners=["parts"],
         completed_at=None,
@@ -792,7 +786,7 @@ def test_the_reference_waits_for_an_assignment(
 ) -> None:
     eight = datetime(2026, 3, 2, 8)
     hours = [eight + n * timedelta(hours=1) for n in range(100)]
-    wait = reference.waiting_time(
+    wait = slow.waiting_time(
         hours[0],
         None if assigned is None else hours[assigned],
         None if cancelled is None else hours[cancelled],
