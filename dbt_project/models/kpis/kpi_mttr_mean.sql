@@ -22,7 +22,7 @@ judged as (
         {{ local_date('orders.first_completed_at', 'orders.time_zone') }} as business_date,
         orders.first_completed_at as matures_at,
         case
-            when exclusions.case_code is not null then orders.case_code
+            when exclusions.case_code is not null then orders.first_case_code
             when orders.accountable_technician_id is null then 'technician_unknown'
             when clocks.gross_minutes < 0 then 'completed_before_report'
         end as exclusion,
@@ -30,7 +30,7 @@ judged as (
         clocks.net_minutes as numerator
     from orders
     inner join clocks on clocks.order_id = orders.order_id
-    {{ join_exclusions('mttr_mean') }}
+    {{ join_exclusions('mttr_mean', case_code='first_case_code') }}
     where orders.service_type = 'repair' and orders.first_completed_at is not null
 )
 
