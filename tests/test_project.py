@@ -88,7 +88,7 @@ def test_the_policy_knows_the_limits_and_cases_the_models_read() -> None:
     ]
     assert sorted(read) == sorted(LIMITS)
     [cases] = re.findall(
-        r"macro case_code\(.*?when not is_order(.*?)endmacro",
+        r"macro case_of(.*?)endmacro",
         (DBT / "macros" / "kpis.sql").read_text(),
         re.DOTALL,
     )

@@ -1,28 +1,4 @@
 {#
-    The row of the case table an order is in, with its resolution and whether it is cancelled as they stood
-    at the moment that counts. Where rows overlap, the one that excludes most comes first (handbook 2).
-#}
-{% macro case_code(resolution, is_cancelled) -%}
-case
-        when not is_order then 'duplicate_or_test'
-        when {{ is_cancelled }} and is_excused_cancellation is null then 'cancelled_cause_unknown'
-        when {{ is_cancelled }}
-            then concat_ws(
-                    '_',
-                    'cancelled',
-                    case when departed_before_cancellation then 'after_departure' else 'before_departure' end,
-                    case when is_excused_cancellation then 'excused' else 'by_technician' end
-                )
-        when service_type <> 'repair' then 'service_without_first_time_fix'
-        when {{ resolution }} in ('irreparable', 'quote_refused') then 'irreparable_or_quote_refused'
-        when {{ resolution }} in ('no_fault_found', 'user_education') then 'nothing_to_fix'
-        when {{ resolution }} = 'remote_fix' then 'remote_fix'
-        when first_completed_at is not null and {{ resolution }} is null then 'resolution_unknown'
-        else 'ordinary'
-    end
-{%- endmacro %}
-
-{#
     Joins the case table's exclusions of one KPI to orders (seeds/policy/case_exclusions.csv).
     State is judged at the anchor: a KPI that counts for first completion takes first_case_code, the case
     as it stood then.
@@ -170,4 +146,28 @@ select
     repeat_order_id as evidence_ref
 from verdicts
 cross join night
+{%- endmacro %}
+
+{#
+    The row of the case table an order belongs to (handbook 2), by one of its resolutions.
+    is_cancelled: condition for a cancellation that is the order's end.
+#}
+{% macro case_of(resolution, is_cancelled) -%}
+case
+    when not is_order then 'duplicate_or_test'
+    when {{ is_cancelled }} and is_excused_cancellation is null then 'cancelled_cause_unknown'
+    when {{ is_cancelled }}
+        then concat_ws(
+                '_',
+                'cancelled',
+                case when departed_before_cancellation then 'after_departure' else 'before_departure' end,
+                case when is_excused_cancellation then 'excused' else 'by_technician' end
+            )
+    when service_type <> 'repair' then 'service_without_first_time_fix'
+    when {{ resolution }} in ('irreparable', 'quote_refused') then 'irreparable_or_quote_refused'
+    when {{ resolution }} in ('no_fault_found', 'user_education') then 'nothing_to_fix'
+    when {{ resolution }} = 'remote_fix' then 'remote_fix'
+    when first_completed_at is not null and {{ resolution }} is null then 'resolution_unknown'
+    else 'ordinary'
+end
 {%- endmacro %}

@@ -124,8 +124,8 @@ select
         coalesce(dispatched_category, '?'),
         coalesce(fault_family, '?')
     ) as stratum,
-    {{ case_code('resolution', "status = 'cancelled'") }} as case_code,
-    -- As it stood at first completion: what a reopening brings moves nothing that counts for that moment
-    -- (handbook 2.7 and 2.11).
-    {{ case_code('first_resolution', "status = 'cancelled' and first_completed_at is null") }} as first_case_code
+    -- The case as it is now, and as it stood at first completion: what counts for that moment is not moved
+    -- by what a reopening brings (handbook 2.7 and 2.11).
+    {{ case_of('resolution', "status = 'cancelled'") }} as case_code,
+    {{ case_of('first_resolution', "status = 'cancelled' and first_completed_at is null") }} as first_case_code
 from joined
