@@ -1,6 +1,7 @@
 -- One row per order: fixed on one visit, or on an excused second one, and neither reopened nor repeated
 -- within the repeat limit?
--- Counts for the day of first completion, for the accountable technician, once the limit is over.
+-- Counts for the day of first completion (cancelled: of cancellation), for the accountable technician,
+-- once the limit is over.
 with
 night as (
     select * from {{ ref('stg_night') }}
@@ -38,7 +39,6 @@ judged as (
     select
         orders.order_id,
         orders.stratum,
-        orders.status,
         orders.time_zone,
         -- A further visit that nothing excuses is answered for by who came first (handbook 2.5).
         case
@@ -47,10 +47,10 @@ judged as (
             else orders.accountable_technician_id
         end as technician_id,
         coalesce(fixes.visit_count > 1 and not fixes.is_excused, false) as took_further_visit,
-        fixes.visit_count,
-        orders.first_completed_at,
-        orders.reported_at,
-        orders.first_completed_at + limits.repeat_limit * interval '1' day as decided_at,
+        coalesce(orders.first_completed_at, orders.cancelled_at, orders.reported_at) as anchored_at,
+        coalesce(
+            orders.first_completed_at + limits.repeat_limit * interval '1' day, orders.cancelled_at
+        ) as matures_at,
         coalesce(
             orders.reopened_at <= orders.first_completed_at + limits.repeat_limit * interval '1' day, false
         ) as is_reopened,
@@ -68,7 +68,10 @@ judged as (
             when
                 orders.resolution in ('no_fault_found', 'user_education')
                 and repeats.order_id is null
-                and orders.reopened_at is null
+                and coalesce(
+                    orders.reopened_at > orders.first_completed_at + limits.repeat_limit * interval '1' day,
+                    true
+                )
                 then 'nothing_to_fix'
             when orders.first_completed_at is not null and orders.accountable_technician_id is null
                 then 'technician_unknown'
@@ -84,8 +87,6 @@ judged as (
 verdicts as (
     select
         judged.*,
-        decided_at as matures_at,
-        coalesce(first_completed_at, reported_at) as anchored_at,
         not is_reopened and repeat_order_id is null and not took_further_visit as is_fixed,
         case
             when is_reopened then 'reopened'
