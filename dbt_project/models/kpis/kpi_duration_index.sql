@@ -1,6 +1,7 @@
--- One row per completed order and technician with a share in it: his share of the net minutes on site
+-- One row per order that ended and technician with a share in it: his share of the net minutes on site
 -- against his share of the standard minutes. The benchmark of the period holds an order's minutes to its
--- stratum's percentiles. Counts for the day of final completion.
+-- stratum's percentiles. Counts for the day of final completion (cancelled: of
+-- cancellation).
 with
 night as (
     select * from {{ ref('stg_night') }}
@@ -27,9 +28,11 @@ judged as (
         orders.order_id,
         orders.stratum,
         credit.technician_id,
-        orders.final_completed_at as anchored_at,
-        {{ local_date('orders.final_completed_at', 'orders.time_zone') }} as business_date,
-        orders.final_completed_at as matures_at,
+        coalesce(orders.final_completed_at, orders.cancelled_at) as anchored_at,
+        {{ local_date(
+            'coalesce(orders.final_completed_at, orders.cancelled_at)', 'orders.time_zone'
+        ) }} as business_date,
+        coalesce(orders.final_completed_at, orders.cancelled_at) as matures_at,
         case
             when exclusions.case_code is not null then orders.case_code
             when credit.technician_id is null then 'technician_unknown'
@@ -45,7 +48,6 @@ judged as (
     left join standards on standards.order_id = orders.order_id
     left join on_site on on_site.order_id = orders.order_id
     {{ join_exclusions('duration_index') }}
-    where orders.final_completed_at is not null
 )
 
 select
