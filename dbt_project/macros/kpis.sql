@@ -53,7 +53,8 @@ from {{ of }} as events
 {%- endmacro %}
 
 {#
-    The records of a repeat KPI: every order that was ever completed, and whether it came back.
+    The records of a repeat KPI: every order that was ever completed, and whether it came back; a
+    cancelled one with its reason.
     limit: column of int_days that says within how many days of first completion. What comes after them,
     as a repeat of a later reopening may, moves nothing (handbook 2.11).
 #}
@@ -64,7 +65,11 @@ night as (
 ),
 
 orders as (
-    select * from {{ ref('int_orders') }} where first_completed_at is not null
+    select
+        *,
+        coalesce(first_completed_at, cancelled_at) as anchored_at
+    from {{ ref('int_orders') }}
+    where coalesce(first_completed_at, cancelled_at) is not null
 ),
 
 limits as (
@@ -92,9 +97,11 @@ judged as (
         orders.order_id,
         orders.stratum,
         orders.accountable_technician_id as technician_id,
-        orders.first_completed_at as anchored_at,
-        {{ local_date('orders.first_completed_at', 'orders.time_zone') }} as business_date,
-        orders.first_completed_at + limits.{{ limit }} * interval '1' day as matures_at,
+        orders.anchored_at,
+        {{ local_date('orders.anchored_at', 'orders.time_zone') }} as business_date,
+        coalesce(
+            orders.first_completed_at + limits.{{ limit }} * interval '1' day, orders.cancelled_at
+        ) as matures_at,
         -- Only a repair repeats itself by a reopening; other services break their promise of time by it.
         orders.service_type = 'repair'
         and coalesce(
