@@ -54,7 +54,7 @@ def _unweighted() -> str:
         for kpi in _policy("kpi_catalog")
         if kpi["kpi_code"] not in aimed
     )
-    return _table("KPI,中文,family,unit,what it measures,rests on".split(","), rows)
+    return _table(["KPI", "中文", "family", "unit", "what it measures", "rests on"], rows)
 
 
 def _code(kpi: dict[str, str]) -> str:

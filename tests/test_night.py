@@ -58,14 +58,14 @@ O8     ordinary                            01-22  01-22 10:00  1380   1380  yes 
 # 24.5 h gross are 23.5 h net. O3 is an hour late. O6 is open and was due at noon of the last day.
 
 KPIS_OF_T1 = """
-kpi                sum    of        n  immature  raw            adjusted       points  weight  brings
-csat_top2          2      3         3  0         0.6666666667   0.8260869565   72.35   40.5    29.30
-first_time_fix     2      3         3  1         0.6666666667   0.8260869565   72.35   13.5    9.77
-on_time_24h        4      6         6  0         0.6666666667   0.8461538462   58.46   14.4    8.42
-completion         5      5         5  0         1              0.96           84.00   4.8     4.03
-workload_points    3.6    47.81608  5  0         0.0752884804   0.0752884804   0.00    12      0.00
-response_time      275    7         7  0         39.2857142857  39.2857142857  89.21   4.8     4.28
-travel_cost_index  94.01  90        3  1         1.0445555556   1.0445555556   72.87   10      7.29
+kpi               sum   of       n immature raw           adjusted      points weight brings
+csat_top2         2     3        3 0        0.6666666667  0.8260869565  72.35  40.5   29.30
+first_time_fix    2     3        3 1        0.6666666667  0.8260869565  72.35  13.5   9.77
+on_time_24h       4     6        6 0        0.6666666667  0.8461538462  58.46  14.4   8.42
+completion        5     5        5 0        1             0.96          84.00  4.8    4.03
+workload_points   3.6   47.81608 5 0        0.0752884804  0.0752884804  0.00   12     0.00
+response_time     275   7        7 0        39.2857142857 39.2857142857 89.21  4.8    4.28
+travel_cost_index 94.01 90       3 1        1.0445555556  1.0445555556  72.87  10     7.29
 """
 # csat_top2: S1 is a 5, S2 a 4, S3 a 2; S4 speaks of the product. 1 failure where .45 were expected,
 # k = 20 * .15 = 3: adjusted failure rate .15 * 4 / 3.45 = .1739130; 80 * (.8260870 - .6) / .25.
@@ -77,8 +77,8 @@ travel_cost_index  94.01  90        3  1         1.0445555556   1.0445555556   7
 # E3 is not approved yet, E4 never will be.
 # workload_points: O1 came back and is worth nothing, O2 is T1's own repeat; a repair 1 (O3), an
 # installation 1.8 (O4), a maintenance .8 (O7). 26 working days of the calendar (27 Mondays to
-# Saturdays less New Year's Day), of which each asks 40 / 21.75 = 1.839080 points of somebody without
-# a grade. duration_index: nobody says when he arrived.
+# Saturdays less New Year's Day), of which each asks 40 / 21.75 = 1.839080 points of somebody
+# without a grade. duration_index: nobody says when he arrived.
 # weight, the effective one: quality has 54 and measures 30 + 10, workload has 36 and measures
 # 12 + 4 + 10 + 4, cost has 10 and measures 5.
 

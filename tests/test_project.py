@@ -88,8 +88,8 @@ def test_the_policy_knows_the_limits_and_cases_the_models_read() -> None:
     ]
     assert sorted(read) == sorted(LIMITS)
     [cases] = re.findall(
-        r"case\n        when not is_order(.*?)end as case_code",
-        (intermediate / "int_orders.sql").read_text(),
+        r"macro case_of(.*?)endmacro",
+        (DBT / "macros" / "kpis.sql").read_text(),
         re.DOTALL,
     )
     told = set(re.findall(r"(?:then|else) '(\w+)'", cases))

@@ -35,6 +35,15 @@
     )
 {%- endmacro %}
 
+{# A table of the minutes from one timestamp to another, both included, in a column `minute`. #}
+{% macro minutes(first_minute, last_minute) %}{{ return(adapter.dispatch('minutes')(first_minute, last_minute)) }}{% endmacro %}
+{% macro default__minutes(first_minute, last_minute) -%}
+    (
+        select moment as minute
+        from generate_series({{ first_minute }}, {{ last_minute }}, interval '1' minute) as moments (moment)
+    )
+{%- endmacro %}
+
 {# 1 = Monday … 7 = Sunday. #}
 {% macro weekday(day) %}{{ return(adapter.dispatch('weekday')(day)) }}{% endmacro %}
 {% macro default__weekday(day) -%}cast(extract(isodow from {{ day }}) as integer){%- endmacro %}

@@ -1,10 +1,11 @@
 {#
     Joins the case table's exclusions of one KPI to orders (seeds/policy/case_exclusions.csv).
-    A cancellation excludes only what had not already come to pass: state is judged at the anchor.
+    State is judged at the anchor: a KPI that counts for first completion takes first_case_code, the case
+    as it stood then.
 #}
-{% macro join_exclusions(kpi_code, orders='orders') -%}
+{% macro join_exclusions(kpi_code, orders='orders', case_code='case_code') -%}
 left join {{ ref('case_exclusions') }} as exclusions
-        on exclusions.case_code = {{ orders }}.case_code
+        on exclusions.case_code = {{ orders }}.{{ case_code }}
         and exclusions.kpi_code = '{{ kpi_code }}'
         and {{ in_force('exclusions', orders ~ '.reported_on') }}
 {%- endmacro %}
@@ -54,9 +55,10 @@ from {{ of }} as events
 {#
     The records of a repeat KPI: every order that was ever completed, and whether it came back; a
     cancelled one with its reason.
-    limit: column of int_days that says within how many days; is_within: condition on int_order_repeats.
+    limit: column of int_days that says within how many days of first completion. What comes after them,
+    as a repeat of a later reopening may, moves nothing (handbook 2.11).
 #}
-{% macro repeat_events(kpi_code, limit, is_within) -%}
+{% macro repeat_events(kpi_code, limit) -%}
 with
 night as (
     select * from {{ ref('stg_night') }}
@@ -82,12 +84,12 @@ repeats as (
     select
         repeated_order_id,
         order_id,
+        reported_at,
         row_number() over (
             partition by repeated_order_id
             order by reported_at, {{ key_order('order_id') }}
         ) as repeat_no
     from {{ ref('int_order_repeats') }}
-    where {{ is_within }}
 ),
 
 judged as (
@@ -100,12 +102,14 @@ judged as (
         coalesce(
             orders.first_completed_at + limits.{{ limit }} * interval '1' day, orders.cancelled_at
         ) as matures_at,
-        coalesce(
+        -- Only a repair repeats itself by a reopening; other services break their promise of time by it.
+        orders.service_type = 'repair'
+        and coalesce(
             orders.reopened_at <= orders.first_completed_at + limits.repeat_limit * interval '1' day, false
         ) as is_reopened,
         repeats.order_id as repeat_order_id,
         case
-            when exclusions.case_code is not null then orders.case_code
+            when exclusions.case_code is not null then orders.first_case_code
             when follow_ups.order_id is not null then 'follow_up_visit'
             when orders.service_type is null then 'service_type_unknown'
             when
@@ -116,9 +120,12 @@ judged as (
         end as exclusion
     from orders
     inner join limits on limits.day = orders.reported_on
-    left join repeats on repeats.repeated_order_id = orders.order_id and repeats.repeat_no = 1
+    left join repeats
+        on repeats.repeated_order_id = orders.order_id
+        and repeats.repeat_no = 1
+        and repeats.reported_at <= orders.first_completed_at + limits.{{ limit }} * interval '1' day
     left join follow_ups on follow_ups.order_id = orders.order_id
-    {{ join_exclusions(kpi_code) }}
+    {{ join_exclusions(kpi_code, case_code='first_case_code') }}
 ),
 
 verdicts as (
@@ -146,4 +153,28 @@ select
     repeat_order_id as evidence_ref
 from verdicts
 cross join night
+{%- endmacro %}
+
+{#
+    The row of the case table an order belongs to (handbook 2), by one of its resolutions.
+    is_cancelled: condition for a cancellation that is the order's end.
+#}
+{% macro case_of(resolution, is_cancelled) -%}
+case
+    when not is_order then 'duplicate_or_test'
+    when {{ is_cancelled }} and is_excused_cancellation is null then 'cancelled_cause_unknown'
+    when {{ is_cancelled }}
+        then concat_ws(
+                '_',
+                'cancelled',
+                case when departed_before_cancellation then 'after_departure' else 'before_departure' end,
+                case when is_excused_cancellation then 'excused' else 'by_technician' end
+            )
+    when service_type <> 'repair' then 'service_without_first_time_fix'
+    when {{ resolution }} in ('irreparable', 'quote_refused') then 'irreparable_or_quote_refused'
+    when {{ resolution }} in ('no_fault_found', 'user_education') then 'nothing_to_fix'
+    when {{ resolution }} = 'remote_fix' then 'remote_fix'
+    when first_completed_at is not null and {{ resolution }} is null then 'resolution_unknown'
+    else 'ordinary'
+end
 {%- endmacro %}

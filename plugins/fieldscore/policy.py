@@ -76,8 +76,8 @@ FILES = {
         "kpi_code", base=_Row, kpi_code=_Text, display_order=int, name=_Text, name_zh=_Text,
         family=Literal["quality", "workload", "cost"], direction=Literal["up", "down"],
         measure=Literal["rate", "mean", "median", "index", "volume", "count"], is_adjusted=bool,
-        is_benchmarked=bool, is_trimmed=bool, is_full_when_empty=bool, feed=Literal[tuple(canonical_feeds())],
-        unit=_Text, definition=_Text,
+        is_benchmarked=bool, is_trimmed=bool, is_full_when_empty=bool,
+        feed=Literal[tuple(canonical_feeds())], unit=_Text, definition=_Text,
     ),
     "kpi_weights": _file("kpi_code", kpi_code=_Text, weight=_Share),
     "kpi_targets": _file(
@@ -255,7 +255,9 @@ def _check_limits(rows: list, wrong: _Wrong) -> None:
     """Every limit is in force from the first day any is, for good."""
     first = min((row.valid_from for _, row in rows), default=None)
     for code in LIMITS:
-        held = sorted((row.valid_from, row.valid_to, n) for n, row in rows if row.limit_code == code)
+        held = sorted(
+            (row.valid_from, row.valid_to, n) for n, row in rows if row.limit_code == code
+        )
         day, last = first, None
         for start, end, number in held:
             if start != day:

@@ -8,6 +8,10 @@
     "'all'",
 ] -%}
 with
+night as (
+    select * from {{ ref('stg_night') }}
+),
+
 recorded as (
     select * from {{ source('published', 'fct_benchmarks') }}
 ),
@@ -38,7 +42,7 @@ records as (
             ) + interval '1' month as date
         ) as mature_for
     from {{ ref('int_kpi_records') }} as records
-    cross join {{ ref('stg_night') }} as night
+    cross join night
     where
         records.eligible
         and records.mature

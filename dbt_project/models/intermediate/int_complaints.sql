@@ -27,7 +27,7 @@ timed as (
         complaints.valid,
         complaints.evidence_ref,
         complaints.final_rating,
-        orders.case_code,
+        orders.first_case_code,
         orders.reported_on,
         orders.stratum,
         orders.accountable_technician_id,

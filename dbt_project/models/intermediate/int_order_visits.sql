@@ -23,6 +23,7 @@ judged as (
         coalesce(visits.diagnosis_recorded, false) as diagnosis_recorded,
         coalesce(visits.arrived_at, visits.slot_start, visits.updated_at) as visited_at,
         completions.first_completed_at,
+        completions.reopened_at,
         coalesce(visits.role = 'lead' and visits.outcome <> 'no_access', false) as is_effective,
         coalesce(visits.outcome <> 'no_access', visits.role = 'assistant') as is_credited
     from visits

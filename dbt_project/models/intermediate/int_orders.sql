@@ -66,6 +66,10 @@ joined as (
         current_versions.in_warranty,
         current_versions.status,
         current_versions.resolution,
+        case
+            when completions.order_id is null then current_versions.resolution
+            else completions.first_resolution
+        end as first_resolution,
         current_versions.reported_at,
         current_versions.assigned_at,
         current_versions.accepted_at,
@@ -121,21 +125,8 @@ select
         coalesce(dispatched_category, '?'),
         coalesce(fault_family, '?')
     ) as stratum,
-    case
-        when not is_order then 'duplicate_or_test'
-        when status = 'cancelled' and is_excused_cancellation is null then 'cancelled_cause_unknown'
-        when status = 'cancelled'
-            then concat_ws(
-                    '_',
-                    'cancelled',
-                    case when departed_before_cancellation then 'after_departure' else 'before_departure' end,
-                    case when is_excused_cancellation then 'excused' else 'by_technician' end
-                )
-        when service_type <> 'repair' then 'service_without_first_time_fix'
-        when resolution in ('irreparable', 'quote_refused') then 'irreparable_or_quote_refused'
-        when resolution in ('no_fault_found', 'user_education') then 'nothing_to_fix'
-        when resolution = 'remote_fix' then 'remote_fix'
-        when first_completed_at is not null and resolution is null then 'resolution_unknown'
-        else 'ordinary'
-    end as case_code
+    -- The case as it is now, and as it stood at first completion: what counts for that moment is not moved
+    -- by what a reopening brings (handbook 2.7 and 2.11).
+    {{ case_of('resolution', "status = 'cancelled'") }} as case_code,
+    {{ case_of('first_resolution', "status = 'cancelled' and first_completed_at is null") }} as first_case_code
 from joined

@@ -49,9 +49,10 @@ windows as (
         least(
             sendings.first_sent_at + anchored.survey_window_limit * interval '1' day,
             {{ utc_time(
-                "date_trunc('month', " ~ local_time('anchored.anchored_at', 'anchored.time_zone') ~ ") + interval '1' month",
+                "date_trunc('month', " ~ local_time('anchored.anchored_at', 'anchored.time_zone')
+                ~ ") + interval '1' month + anchored.survey_close_limit * interval '1' day",
                 'anchored.time_zone'
-            ) }} + anchored.survey_close_limit * interval '1' day
+            ) }}
         ) as closes_at
     from anchored
     inner join sendings on sendings.order_id = anchored.order_id

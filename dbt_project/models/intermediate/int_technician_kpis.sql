@@ -110,9 +110,13 @@ valued as (
 adjusted as (
     select
         valued.*,
+        -- Without prior records (m = 0) and with nothing expected there is nothing to hold the raw rate against.
         case
             when available and is_adjusted
-                then least(1, {{ ratio('company_rate * (failures + prior_failures)', 'expected + prior_failures') }})
+                then least(1, coalesce(
+                        {{ ratio('company_rate * (failures + prior_failures)', 'expected + prior_failures') }},
+                        {{ ratio('failures', 'n') }}
+                    ))
         end as adjusted_failure_rate
     from valued
 ),
@@ -185,7 +189,8 @@ decided as (
         effective.*,
         coalesce(available_weight >= score_weight_limit, false)
         and available_families >= score_families_limit as is_scored,
-        company_rate * sqrt(failures + prior_failures) / (expected + prior_failures) as standard_error,
+        company_rate * sqrt(failures + prior_failures)
+        / nullif(expected + prior_failures, 0) as standard_error,
         case
             when points <= 0 or points >= 100 then 0
             when points < 80 then 80 / abs(target - floor)

@@ -24,7 +24,7 @@ judged as (
         end as matures_at,
         case
             when complaints.exclusion <> 'undecided' then complaints.exclusion
-            when exclusions.case_code is not null then complaints.case_code
+            when exclusions.case_code is not null then complaints.first_case_code
             when complaints.accountable_technician_id is null then 'technician_unknown'
         end as exclusion,
         nullif(concat_ws(
@@ -39,7 +39,7 @@ judged as (
         complaints.handling_points as numerator,
         complaints.evidence_ref
     from complaints
-    {{ join_exclusions('complaint_handling', 'complaints') }}
+    {{ join_exclusions('complaint_handling', 'complaints', 'first_case_code') }}
 )
 
 select

@@ -66,7 +66,7 @@ judged as (
                     )
         end as matures_at,
         case
-            when exclusions.case_code is not null then orders.case_code
+            when exclusions.case_code is not null then orders.first_case_code
             when orders.accountable_technician_id is null then 'technician_unknown'
         end as exclusion,
         case when complained.order_id is not null then 'complained_of' end as failure,
@@ -77,7 +77,7 @@ judged as (
     inner join limits on limits.day = orders.reported_on
     left join complained on complained.order_id = orders.order_id
     left join undecided on undecided.order_id = orders.order_id
-    {{ join_exclusions('complaint_rate') }}
+    {{ join_exclusions('complaint_rate', case_code='first_case_code') }}
     where
         orders.first_completed_at is not null
         or complained.order_id is not null

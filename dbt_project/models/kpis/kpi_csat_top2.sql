@@ -38,7 +38,7 @@ judged as (
         end as matures_at,
         case
             when answers.void_reason is not null then answers.void_reason
-            when exclusions.case_code is not null then orders.case_code
+            when exclusions.case_code is not null then orders.first_case_code
             when answers.answered_at is not null and not answers.is_valid_answer then 'superseded_answer'
             when reasons.is_technicians = false then 'not_technicians_doing'
             when orders.accountable_technician_id is null then 'technician_unknown'
@@ -53,7 +53,7 @@ judged as (
     left join limits on limits.day = orders.reported_on
     left join reasons
         on reasons.survey_reason = answers.reason and {{ in_force('reasons', 'orders.reported_on') }}
-    {{ join_exclusions('csat_top2') }}
+    {{ join_exclusions('csat_top2', case_code='first_case_code') }}
 )
 
 select

@@ -1,6 +1,6 @@
 -- One row per order completed or complained of: a valid complaint for which nobody had to come again?
--- The records are those of complaint_rate. Nobody came again when the order was not reopened, had no
--- visit and no repeat after the complaint came in.
+-- The records are those of complaint_rate. Nobody came again when the order was not reopened and had no
+-- visit, no follow-up visit and no repeat after the complaint came in.
 with
 rate as (
     select * from {{ ref('kpi_complaint_rate') }}
@@ -14,10 +14,20 @@ complaints as (
     select * from {{ ref('int_complaints') }} where exclusion is null
 ),
 
-returns as (
+visits as (
     select order_id, visited_at as came_at from {{ ref('int_order_visits') }} where is_effective
+),
+
+returns as (
+    select * from visits
     union all
-    select repeated_order_id as order_id, reported_at as came_at from {{ ref('int_order_repeats') }}
+    select follow_ups.follows_order_id as order_id, visits.came_at
+    from {{ ref('int_order_follow_ups') }} as follow_ups
+    inner join visits on visits.order_id = follow_ups.order_id
+    union all
+    select repeated_order_id as order_id, reported_at as came_at
+    from {{ ref('int_order_repeats') }}
+    where is_within_short_window
     union all
     select order_id, reopened_at as came_at from orders where reopened_at is not null
 ),

@@ -24,7 +24,7 @@ judged as (
         ) }} as business_date,
         coalesce(orders.first_completed_at, orders.cancelled_at) as matures_at,
         case
-            when exclusions.case_code is not null then orders.case_code
+            when exclusions.case_code is not null then orders.first_case_code
             when orders.accountable_technician_id is null then 'technician_unknown'
             when clocks.gross_minutes < 0 then 'completed_before_report'
         end as exclusion,
@@ -32,7 +32,7 @@ judged as (
         coalesce(clocks.net_minutes, 0) as numerator
     from orders
     inner join clocks on clocks.order_id = orders.order_id
-    {{ join_exclusions('mttr_mean') }}
+    {{ join_exclusions('mttr_mean', case_code='first_case_code') }}
     where
         orders.service_type = 'repair'
         and coalesce(orders.first_completed_at, orders.cancelled_at) is not null

@@ -35,14 +35,14 @@ judged as (
         orders.stratum,
         least(asked.answered_at, asked.closes_at) as matures_at,
         case
-            when exclusions.case_code is not null then orders.case_code
+            when exclusions.case_code is not null then orders.first_case_code
             when orders.accountable_technician_id is null then 'technician_unknown'
         end as exclusion,
         case when not asked.is_answered then 'not_answered' end as failure,
         case when asked.is_answered then 1 else 0 end as numerator
     from asked
     inner join orders on orders.order_id = asked.order_id
-    {{ join_exclusions('survey_response_rate') }}
+    {{ join_exclusions('survey_response_rate', case_code='first_case_code') }}
 )
 
 select

@@ -43,13 +43,13 @@ judged as (
         ) as is_in_time,
         sendings.first_sent_at is null as is_unsent,
         case
-            when exclusions.case_code is not null then orders.case_code
+            when exclusions.case_code is not null then orders.first_case_code
             when orders.accountable_technician_id is null then 'technician_unknown'
         end as exclusion
     from orders
     inner join limits on limits.day = orders.reported_on
     left join sendings on sendings.order_id = orders.order_id
-    {{ join_exclusions('survey_sent_in_24h') }}
+    {{ join_exclusions('survey_sent_in_24h', case_code='first_case_code') }}
     where coalesce(orders.first_completed_at, orders.cancelled_at) is not null
 ),
 

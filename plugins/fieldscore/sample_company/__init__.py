@@ -2,8 +2,9 @@
 
 A home-appliance after-sales company with some thousand orders a week, reported through the day, the
 week and the seasons, is simulated local day by local day. What an order, a survey or a claim will
-become is decided when the order is reported; each version waits for its own business date. So
-memory holds some days of the company, however long its history.
+become is decided when the order is reported, and so is all that other feeds will tell of it: who
+was there, what stood still, who complained, what was corrected. Each version waits for its own
+business date. So memory holds some days of the company, however long its history.
 """
 
 from __future__ import annotations
@@ -188,8 +189,9 @@ def _simulate(
         _write_people(company, landing, delivered, first, last)
         for feed, rows in delivery.rows.items():
             total[feed] += rows
-        told = ", ".join(f"{rows:,} {feed}" for feed, rows in delivery.rows.items() if rows)
-        progress(f"{delivered}: {told}")
+        orders = delivery.rows["work_orders"]
+        others = sum(delivery.rows.values()) - orders
+        progress(f"{delivered}: {orders:,} work_orders, {others:,} rows of other feeds")
     return total
 
 
@@ -197,7 +199,8 @@ def _day(company: Company, desk: Desk, duty: Duty, day: int) -> dict[str, np.nda
     """Every row, by feed, that a local day leads to: its orders' whole future, and its roster."""
     orders = orders_of(company, desk, day)
     content = contentment(company, orders)
-    surveys, expenses = surveys_of(company, orders), expenses_of(company, orders)
+    surveys = surveys_of(company, orders, content)
+    expenses = expenses_of(company, orders)
     trips = trips_of(company, orders)
     duty.note(company, trips)
     return {

@@ -10,7 +10,7 @@ from fieldscore.sample_company.people import DAY, HOUR, MINUTE, NEVER, Company
 from fieldscore.sample_company.surveys import RATING_EDGES
 
 CATEGORIES = ("technician", "product", "price", "dispatch")
-DISPATCH = CATEGORIES.index("dispatch")
+TECHNICIAN, PRODUCT, PRICE, DISPATCH = range(len(CATEGORIES))
 
 COMPLAINT = np.dtype(
     [
@@ -31,8 +31,9 @@ def complaints_of(company: Company, orders: Orders, content: np.ndarray) -> np.n
     done = orders.completed < NEVER
     angry, unhappy = content < RATING_EDGES[1], content < RATING_EDGES[2]
     likely = np.where(angry, 0.45, np.where(unhappy, 0.12, 0.005))
-    by_technician = orders.cause == CAUSES.index("technician")
-    likely = np.where(done, likely, np.where(orders.cancelled == NEVER, 0.08, 0.15 * by_technician))
+    called_off = orders.cancelled < NEVER
+    by_technician = called_off & (orders.cause == CAUSES.index("technician"))
+    likely = np.where(done, likely, np.where(called_off, 0.15 * by_technician, 0.08))
     who = np.flatnonzero(company.draw("complains", order) < likely)
     twice = who[company.draw("complains again", order[who]) < 0.07]
     number = np.repeat([1, 2], [len(who), len(twice)])
@@ -54,7 +55,8 @@ def complaints_of(company: Company, orders: Orders, content: np.ndarray) -> np.n
     about = np.where(
         late[who], pick(draw("late"), (45, 14, 9, 32)), pick(draw("about"), (6, 2, 1, 1))
     )
-    rows["category"] = np.where(done[who], about, DISPATCH)
+    about = np.where(by_technician[who], TECHNICIAN, np.where(done[who], about, DISPATCH))
+    rows["category"] = about
     rows["evidence"] = np.where(draw("documented") < 0.93, rows["order"], -1)
 
     # Who is quick at work is quick with an answer too. NEVER: nobody bothers.
@@ -65,7 +67,7 @@ def complaints_of(company: Company, orders: Orders, content: np.ndarray) -> np.n
     resolved[draw("unsettled") < 0.03] = NEVER
     settled = np.where(resolved < NEVER, resolved, received + between(draw("given up"), 4, 9) * DAY)
     settled += 10 * MINUTE
-    valid = (draw("valid") < np.where(rows["category"] == 0, 0.72, 0.6)).astype(np.int64)
+    valid = (draw("valid") < np.where(about == TECHNICIAN, 0.72, 0.6)).astype(np.int64)
     valid[draw("undecided") < 0.03] = -1
     rating = 1 + pick(draw("rating"), (7, 8, 12, 38, 35))
     rating[(resolved == NEVER) | (draw("rates") >= 0.8)] = -1

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from fieldscore.sample_company.chance import between, pick
-from fieldscore.sample_company.orders import CATEGORIES, FAULTS, FIXED, REMOTE, REPAIR, Orders
+from fieldscore.sample_company.orders import CATEGORIES, FAULTS, FIXED, REPAIR, Orders
 from fieldscore.sample_company.people import DAY, MINUTE, NEVER, Company
 
-# The part that mends each fault, then of each appliance what is used by the way.
+# What each appliance takes by the way, and its price; the first two by the tenth of a kilogram.
+_SUNDRIES = (("R32", 48), ("R600A", 52), ("SEAL", 14), ("GASKET", 11), ("FILTER", 9), ("FUSE", 6))
+_POURED = 2
+# The part that mends each fault, then the sundries.
 NUMBERS = (
     *(f"{CATEGORIES[fault.category].serial_prefix}{fault.code}" for fault in FAULTS),
-    *(f"{category.serial_prefix}KIT" for category in CATEGORIES),
+    *(f"{c.serial_prefix}{name}" for c, (name, _) in zip(CATEGORIES, _SUNDRIES, strict=True)),
 )
-_PRICES = np.array([*(fault.price for fault in FAULTS), 48, 52, 14, 11, 9, 6])
-_POURED = 2  # the first two appliances take refrigerant, by the tenth of a kilogram
+_PRICES = np.array([*(fault.price for fault in FAULTS), *(price for _, price in _SUNDRIES)])
 
 PART_LINE = np.dtype(
     [
@@ -33,14 +35,15 @@ def parts_of(company: Company, orders: Orders) -> np.ndarray:
     was written off.
     """
     asked = orders.asked
-    mended = (asked["service"] == REPAIR) & (orders.completed < NEVER)
-    mended &= (orders.resolution != REMOTE) & ((orders.resolution == FIXED) | orders.needs_part)
+    mended = (asked["service"] == REPAIR) & (orders.resolution == FIXED)
+    mended &= orders.completed < NEVER
     who = np.flatnonzero(mended)
     order, technician = asked["order"][who], orders.second_technician[who]
     waste = company.spending[technician] * company.spending[technician]
-    fault, category = np.maximum(asked["fault"][who], 0), asked["category"][who]
+    fault, sundry = asked["fault"][who], len(FAULTS) + asked["category"][who]
     replaces = orders.needs_part[who] | (company.draw("replaces a part", order) < 0.28 * waste)
-    pours = company.draw("uses a kit", order) < 0.45
+    replaces &= fault >= 0
+    adds = company.draw("adds a sundry", order) < 0.45
 
     def lines(number: int, which: np.ndarray, part: np.ndarray) -> np.ndarray:
         rows = np.zeros(np.count_nonzero(which), PART_LINE)
@@ -49,9 +52,8 @@ def parts_of(company: Company, orders: Orders) -> np.ndarray:
         rows["updated"] = orders.completed[who][which]
         return rows
 
-    kit = len(FAULTS) + category
-    rows = np.concatenate([lines(1, replaces, fault), lines(2, pours, kit)])
-    waste = np.concatenate([waste[replaces], waste[pours]])
+    rows = np.concatenate([lines(1, replaces, fault), lines(2, adds, sundry)])
+    waste = np.concatenate([waste[replaces], waste[adds]])
 
     def draw(what: str) -> np.ndarray:
         return company.draw(f"part {what}", rows["order"], rows["number"])

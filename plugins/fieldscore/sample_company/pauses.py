@@ -16,7 +16,7 @@ REASONS = (
     "nobody at home",
     "customer away when the part came",
     "等待派单审批",
-    "building management, no access to the roof",
+    "no power, building management was called",
     "另一工单",
     "noted afterwards",
 )
@@ -47,14 +47,16 @@ def pauses_of(company: Company, orders: Orders) -> np.ndarray:
 
     wait = orders.arrived - orders.accepted
     parts_wait = orders.second_arrived - orders.left
+    stay = np.where(orders.left < NEVER, orders.left - orders.arrived, 0)
     to_finish = orders.completed - orders.accepted
     no_part = orders.needs_part & some("for the part", 0.92)
-    part_came = orders.left + ((0.7 + 0.3 * draw("part came")) * parts_wait).astype(np.int64)
+    share = 0.7 + 0.3 * draw("part came")
+    part_came = orders.left + (share * parts_wait).astype(np.int64)
     part_came = np.where(orders.second_arrived < NEVER, part_came, NEVER)
     late_owner = np.array([CUSTOMER, PARTS, COMPANY])[pick(draw("late owner"), (5, 3, 2))]
 
-    def at(share: float, span: np.ndarray) -> np.ndarray:
-        return orders.accepted + (share * span).astype(np.int64)
+    def at(share: float, span: np.ndarray, since: np.ndarray = orders.accepted) -> np.ndarray:
+        return since + (share * span).astype(np.int64)
 
     # exists, owner, started, ended; in the order of REASONS
     pauses = (
@@ -78,7 +80,12 @@ def pauses_of(company: Company, orders: Orders) -> np.ndarray:
             orders.second_arrived,
         ),
         (some("for the company", 0.012), COMPANY, at(0.2, wait), at(0.8, wait)),
-        (some("for others", 0.006), THIRD_PARTY, at(0.1, wait), at(0.7, wait)),
+        (
+            some("for others", 0.008),
+            THIRD_PARTY,
+            at(0.2, stay, orders.arrived),
+            at(0.6, stay, orders.arrived),
+        ),
         (some("for himself", 0.02), TECHNICIAN, at(0.3, wait), at(0.9, wait)),
         (
             (orders.completed < NEVER) & some("entered late", 0.01),

@@ -57,20 +57,19 @@ def contentment(company: Company, orders: Orders, asked_again: bool = False) -> 
     ) + mood
 
 
-def surveys_of(company: Company, orders: Orders) -> np.ndarray:
+def surveys_of(company: Company, orders: Orders, content: np.ndarray) -> np.ndarray:
     """Every version (of SURVEY) of the surveys sent after the first completion of these orders.
 
-    A survey is delivered when sent and again when answered; a few are answered twice, a few orders
-    are asked twice.
+    content: see `contentment`. A survey is delivered when sent and again when answered; a few are
+    answered twice, a few orders are asked twice.
     """
     asked = orders.asked
 
     def draw(what: str) -> np.ndarray:
         return company.draw(f"survey {what}", asked["order"])
 
-    def answers(number: int) -> tuple[np.ndarray, ...]:
+    def answers(number: int, content: np.ndarray) -> tuple[np.ndarray, ...]:
         """Rating and whether it is given: who is angry or delighted answers a little more often."""
-        content = contentment(company, orders, asked_again=number > 1)
         rating = 1 + sum((content > edge).astype(np.int64) for edge in RATING_EDGES)
         willing = np.array([0, 0.5, 0.45, 0.38, 0.38, 0.43])[rating]
         return rating, draw(f"answers {number}") < willing
@@ -81,7 +80,7 @@ def surveys_of(company: Company, orders: Orders) -> np.ndarray:
         + (np.minimum(40 * skewed(draw("delay"), 1.2), 2000) * MINUTE).astype(np.int64),
         NEVER,
     )
-    rating, answering = answers(1)
+    rating, answering = answers(1, content)
     answering &= sent < NEVER
     delay = np.minimum((5 * HOUR * skewed(draw("thinking"), 1.6)).astype(np.int64) + 20, 25 * DAY)
     delay = np.where(draw("forgets") < 0.02, between(draw("forgot"), 7 * DAY, 14 * DAY), delay)
@@ -94,7 +93,8 @@ def surveys_of(company: Company, orders: Orders) -> np.ndarray:
     twice = answering & (draw("twice") < 0.02)
     second_rating = np.clip(rating + np.where(draw("better") < 0.5, 1, -1), 1, 5)
     reminder = np.where((sent < NEVER) & (draw("reminded") < 0.012), sent + 2 * DAY, NEVER)
-    reminded_rating, reminded_answers = answers(2)
+    other_mood = contentment(company, orders, asked_again=True)
+    reminded_rating, reminded_answers = answers(2, other_mood)
     reminded_answers &= reminder < NEVER
     reminded_answered = reminder + (6 * HOUR * skewed(draw("thinking again"), 1.2)).astype(np.int64)
 

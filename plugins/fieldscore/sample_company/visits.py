@@ -62,28 +62,29 @@ def trips_of(company: Company, orders: Orders) -> np.ndarray:
     first[orders.needs_part] = PARTS_NEEDED
     first[orders.left == NEVER] = -1
 
-    def trips(exists: np.ndarray, number: np.ndarray, **columns: np.ndarray) -> np.ndarray:
+    def trips(exists: np.ndarray, **columns: np.ndarray | int) -> np.ndarray:
         rows = np.full(np.count_nonzero(exists), -1, VISIT)
         rows["order"], rows["area"] = orders.asked["order"][exists], orders.asked["area"][exists]
-        rows["number"], rows["role"] = number[exists], LEAD
+        rows["role"] = LEAD
         for name, values in columns.items():
-            rows[name] = np.where(values < NEVER, values, -1)[exists]
+            known = np.broadcast_to(values, len(exists))[exists]
+            rows[name] = np.where(known < NEVER, known, -1)
         return rows
 
     leads = [
         trips(
             turned_away,
-            np.ones(len(turned_away)),
+            number=1,
             technician=technician,
             departed=np.maximum(orders.turned_away - way, orders.accepted),
             arrived=orders.turned_away,
             left=orders.turned_away + waits,
             updated=orders.turned_away + waits,
-            outcome=np.full(len(turned_away), NO_ACCESS),
+            outcome=NO_ACCESS,
         ),
         trips(
             orders.departed < NEVER,
-            first_number,
+            number=first_number,
             technician=technician,
             slot_start=slot_start,
             departed=orders.departed,
@@ -94,7 +95,7 @@ def trips_of(company: Company, orders: Orders) -> np.ndarray:
         ),
         trips(
             second,
-            first_number + 1,
+            number=first_number + 1,
             technician=orders.second_technician,
             slot_start=second_slot,
             departed=orders.second_arrived - way,
@@ -105,13 +106,13 @@ def trips_of(company: Company, orders: Orders) -> np.ndarray:
         ),
         trips(
             orders.completed_again < NEVER,
-            first_number + 1 + second,
+            number=first_number + 1 + second,
             technician=technician,
             departed=orders.again_arrived - way,
             arrived=orders.again_arrived,
             left=orders.completed_again,
             updated=orders.completed_again,
-            outcome=np.full(len(turned_away), FIXED),
+            outcome=FIXED,
         ),
     ]
     rows = np.concatenate(leads)
@@ -124,7 +125,7 @@ def trips_of(company: Company, orders: Orders) -> np.ndarray:
 
 
 def _assistants(company: Company, orders: Orders, leads: np.ndarray) -> np.ndarray:
-    """Who came along: a colleague for some hours of the visit that ended a heavy job."""
+    """Who came along: a colleague for most of the visit that ended a heavy job."""
     heavy = orders.asked["order"][(orders.minutes >= HEAVY) & (orders.completed < NEVER)]
     ended = leads["outcome"] == FIXED
     rows = leads.take(np.flatnonzero(ended & np.isin(leads["order"], heavy)))
