@@ -475,6 +475,14 @@ def test_a_reopened_order_fails_also_while_it_is_open_and_says_no_resolution(
     assert order_of(found, "O2").final.completed_at == utc("03-02 12:00")
 
 
+def test_the_reopening_of_what_is_no_repair_is_an_on_time_breach_instead(scored: Scored) -> None:
+    done = order("O1", "03-02 08:00", "03-02 12:00", service_type="install")
+    again = order("O1", "03-02 08:00", updated_at="03-05 12:00", service_type="install")
+    found = scored(work_orders=[done, again])
+    assert the(found, "on_time_24h", "O1").failure == "reopened"
+    assert the(found, "repeat_repair_7d", "O1").numerator == 0
+
+
 def test_after_a_late_reopening_work_stays_where_it_counted_and_only_cost_is_added(
     scored: Scored,
 ) -> None:

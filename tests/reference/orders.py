@@ -567,9 +567,11 @@ class Order:
 
     def came_back(self, limit: str) -> bool:
         """Whether its fault came back: reopened within 7 days, or repeated within the limit after
-        a completion that counts (later nothing already counted moves)."""
+        a completion that counts (later nothing already counted moves). The reopening of what is no
+        repair is an on-time breach instead."""
         counted = self.final.completed_at if self.final else None
-        return self.is_reopened_soon or any(
+        is_repeat_of_itself = self.is_reopened_soon and self.service_type == "repair"
+        return is_repeat_of_itself or any(
             repeat.within(limit) and (counted is None or repeat.completed_at <= counted)
             for repeat in self.repeated_by
         )
