@@ -23,6 +23,7 @@ AGREED = (
     "survey_sent_in_24h",
     "first_time_fix",
     "first_time_fix_strict",
+    "inspection",
     "complaint_rate",
     "complaint_handling",
     "minor_faults",
@@ -31,6 +32,8 @@ AGREED = (
     "on_time_arrival",
     "completion",
     "response_time",
+    "mttr_mean",
+    "mttr_median",
     "travel_cost_index",
 )
 # What these depend on through the weight of the others is not theirs alone.
