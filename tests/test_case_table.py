@@ -43,7 +43,7 @@ no_fault_or_education        diagnosis  yes      yes            yes       fails 
 irreparable_or_refused       diagnosis  yes      yes            yes       -                      -       diagnosis  yes     yes        yes         yes    yes
 install_maintain_and_so_on   own        yes      yes            yes       -                      yes     own        yes     yes        yes         yes    yes
 remote_fix                   yes        yes      yes            yes       fixed if not repeated  yes     -          yes     yes        yes         0      0
-without_resolution           yes        yes      yes            yes       -                      yes     yes        yes     yes        yes         yes    yes
+without_resolution           yes        yes      yes            yes       -                      -       yes        yes     yes        yes         yes    yes
 """  # noqa: E501
 
 # The KPIs of a column; beside the one with a weight those that judge the same.
