@@ -1,7 +1,7 @@
 -- One row per claimed order and claimant, per order nobody claimed for, and per travel claim that does not count.
 -- The numerator is approved travel; the denominator becomes the area's benchmark mean per claimed order.
--- A journey after a late reopening only adds cost (handbook 2.11). Counts for the day of final completion
--- (cancelled: of cancellation).
+-- A journey after a late reopening only adds cost to what was claimed before (handbook 2.11). Counts for
+-- the day of final completion (cancelled: of cancellation).
 with
 night as (
     select * from {{ ref('stg_night') }}
@@ -54,11 +54,17 @@ claimed as (
         case when ended.is_excluded then ended.case_code end as exclusion,
         greatest(ended.ended_at, approved.approved_at) as matures_at,
         approved.amount as numerator,
-        case when ended.is_added then 0 else 1 end as denominator,
+        -- What is added to an order that is held against the mean already is cost alone.
+        case when counted.order_id is null then 1 else 0 end as denominator,
         ended.area_id as stratum,
         approved.expense_id as evidence_ref
     from approved
     inner join ended on ended.order_id = approved.order_id and ended.is_added = approved.is_added
+    left join approved as counted
+        on counted.order_id = approved.order_id
+        and counted.technician_id = approved.technician_id
+        and approved.is_added
+        and not counted.is_added
 ),
 
 unclaimed as (
