@@ -196,11 +196,7 @@ decided as (
         and available_families >= score_families_limit as is_scored,
         company_rate * sqrt(failures + prior_failures)
         / nullif(expected + prior_failures, 0) as standard_error,
-        case
-            when points <= 0 or points >= 100 then 0
-            when points < 80 then 80 / abs(target - floor)
-            else 20 / abs(stretch - target)
-        end as slope
+        {{ slope('adjusted_value', 'effective') }} as slope
     from effective
 )
 
