@@ -363,6 +363,7 @@ def test_an_inch_mark_inside_a_field_is_just_text() -> None:
         ('{"area_id": NaN}', "NaN is not JSON"),
         ('{"area_id": "\\ud800"}', "half a character"),
         ('{"area_id": "x\\u0000"}', "NUL byte"),
+        ('{"area_id": "A2", "name": "East", "area_id": "A3"}', "holds a name more than once"),
         ("[" * 200_000, "nested too deeply"),
         ('{"area_id": "' + "x" * 2**20 + '"}', "longer than 1,048,576 bytes"),
     ],

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from polars import selectors as cs  # a name of theirs in pl.col may be taken for a pattern
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 
 from fieldscore.declaration import Declaration
 from fieldscore.errors import FieldscoreError
@@ -124,13 +124,28 @@ class Number(str):
 
 
 def parsed_json(text: str) -> Any:
-    """JSON with its numbers as ``Number``. Raises ValueError, for NaN and Infinity too."""
+    """JSON with its numbers as ``Number``.
+
+    Raises ValueError, for NaN and Infinity too, and for a name given twice: one value would go.
+    """
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not JSON")
 
+    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = Counter(name for name, _ in pairs)
+        if len(names) < len(pairs):
+            raise ValueError("holds a name more than once")
+        return dict(pairs)
+
     try:
-        return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=refuse)
+        return json.loads(
+            text,
+            parse_int=Number,
+            parse_float=Number,
+            parse_constant=refuse,
+            object_pairs_hook=mapping,
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -237,7 +252,7 @@ def _read_fast(data: bytes, delimiter: str, header: list[str]) -> _Sheet | None:
     try:
         whole = data if good.all() else text[np.repeat(good, sizes)].tobytes()
         rows = pl.read_csv(whole, separator=delimiter, infer_schema=False)
-    except PolarsError:  # above all for bytes that are not UTF-8
+    except (PolarsError, OSError):  # bytes that are not UTF-8, or look packed to polars
         return None
     numbers = np.flatnonzero(good)[1:]
     if rows.shape != (len(numbers), len(header)):
@@ -373,7 +388,7 @@ def _parquet(data: bytes, where: str) -> _Sheet:
         _bounded(max(unpacked, meta.num_rows * meta.num_columns), LARGEST_FILE, where)
         table = pl.read_parquet(data)
         rows = table.select(_as_text(name, dtype) for name, dtype in table.schema.items())
-    except (PolarsError, pa.ArrowException, OSError) as error:
+    except (PolarsError, PanicException, pa.ArrowException, OSError) as error:
         raise FieldscoreError(
             f"{where}: not a parquet file that can be read ({str(error).splitlines()[0]});"
             " ask for it again."
