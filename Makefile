@@ -32,6 +32,9 @@ backfill: $(VENV)/pipeline ## Run many nights: make backfill FROM=2026-03-01 TO=
 rebuild: $(VENV)/pipeline ## Compute everything anew: make rebuild AS_OF=2026-03-09
 	@$(FIELDSCORE) rebuild "$(AS_OF)"
 
+replay: $(VENV)/pipeline ## Correct and land what was rejected: make replay LOAD=12
+	@$(FIELDSCORE) replay "$(LOAD)"
+
 show: $(VENV)/pipeline ## Leaderboard and one explanation: make show TECHNICIAN=T00001
 	@$(FIELDSCORE) show $(TECHNICIAN)
 
@@ -80,4 +83,4 @@ $(VENV)/dev: $(VENV)/pipeline requirements/dev.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help run test night backfill rebuild show up down url psql bench lint lock
+.PHONY: help run test night backfill rebuild replay show up down url psql bench lint lock
