@@ -567,12 +567,12 @@ def test_whatever_came_is_accounted_for_and_nothing_is_held_twice(in_a_mess) -> 
 AT_ONCE = timedelta(0)
 
 
-def silence(settings, run_id: int) -> None:
+def silence(settings, run_id: int, since: timedelta = 2 * lease.DEAD_AFTER) -> None:
     """Make a run's last heartbeat as old as that of a night that died."""
     with warehouse.connect(settings) as connection:
         connection.execute(
             "update ops.runs set heartbeat_at = heartbeat_at - %s where run_id = %s",
-            [2 * lease.DEAD_AFTER, run_id],
+            [since, run_id],
         )
 
 
@@ -603,9 +603,16 @@ def test_a_night_that_ended_gives_way_at_once(settings) -> None:
     assert take(settings, "by hand") > first
 
 
-def test_a_night_whose_heart_stopped_is_taken_over_and_said_to_be_abandoned(settings) -> None:
+@pytest.mark.parametrize(
+    "since",
+    # Behind, or, where the server's clock was set back, ahead.
+    [2 * lease.DEAD_AFTER, -timedelta(hours=1)],
+)
+def test_a_night_whose_heart_stopped_is_taken_over_and_said_to_be_abandoned(
+    settings, since: timedelta
+) -> None:
     dead = take(settings, "scheduled")
-    silence(settings, dead)
+    silence(settings, dead, since)
     successor = take(settings, "by hand")
     assert successor > dead
     assert (run_of(settings, dead)["status"], run_of(settings, dead)["message"]) == (
