@@ -495,12 +495,7 @@ def data_of(cluster: Settings) -> Path:
 
 def kill_server(cluster: Settings) -> None:
     """Kill the server and all its processes at once, as a cut of power does."""
-    [data] = rows(
-        replace(cluster, database_url=local_postgres.start(cluster)), "show data_directory"
-    )
-    postmaster = psutil.Process(
-        int(Path(data["data_directory"], "postmaster.pid").read_text().split()[0])
-    )
+    postmaster = psutil.Process(int((data_of(cluster) / "postmaster.pid").read_text().split()[0]))
     for process in [postmaster, *postmaster.children()]:
         process.kill()
 

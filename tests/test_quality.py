@@ -769,7 +769,7 @@ def test_volume_is_held_against_the_seven_deliveries_before(
 
 @pytest.mark.parametrize(
     ("fridays", "tonight", "critical"),
-    # Four Fridays of the example's real feed, and the Good Friday after them.
+    # Fridays as in the example's real feed, whose Good Friday had 282 rows.
     [
         ([1782, 1953, 2034, 2100], 282, True),
         ([1782, 1953, 2034, 2100], 996, True),  # half the median of 1993.5
