@@ -23,6 +23,9 @@ run: $(VENV)/pipeline ## Set up everything and score the sample company
 test: $(VENV)/dev ## Run every test
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
+faults: $(VENV)/dev ## Kill, cut off and starve real nights; about half an hour
+	@$(BIN)/pytest -m "faults or not faults" tests/test_faults.py $(PYTEST_ARGS)
+
 night: $(VENV)/pipeline ## Run one night: make night DATE=2026-03-09
 	@$(FIELDSCORE) night "$(DATE)"
 
@@ -31,6 +34,9 @@ backfill: $(VENV)/pipeline ## Run many nights: make backfill FROM=2026-03-01 TO=
 
 rebuild: $(VENV)/pipeline ## Compute everything anew: make rebuild AS_OF=2026-03-09
 	@$(FIELDSCORE) rebuild "$(AS_OF)"
+
+replay: $(VENV)/pipeline ## Correct and land what was rejected: make replay LOAD=12
+	@$(FIELDSCORE) replay "$(LOAD)"
 
 show: $(VENV)/pipeline ## Leaderboard and one explanation: make show TECHNICIAN=T00001
 	@$(FIELDSCORE) show $(TECHNICIAN)
@@ -80,4 +86,4 @@ $(VENV)/dev: $(VENV)/pipeline requirements/dev.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help run test night backfill rebuild show up down url psql bench lint lock
+.PHONY: help run test faults night backfill rebuild replay show up down url psql bench lint lock

@@ -47,6 +47,36 @@ def pytest_unconfigure() -> None:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What a fault of tests/test_faults.py did. looks: how often the reader read all marts; lost
+    and twice: rows; half: looks at which the marts were neither the old night nor the new one."""
+
+    fault: str
+    where: str
+    looks: int
+    lost: int
+    twice: int
+    half: int
+
+
+FAULTS: list[Fault] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of faults, where there were any."""
+    if not FAULTS:
+        return
+    terminalreporter.section("faults")
+    line = "{:<34} {:>5} {:>6} {:>9} {:>14} {:>11}".format
+    head = ("fault", "tried", "looks", "rows lost", "duplicate rows", "half nights")
+    terminalreporter.write_line(line(*head))
+    for name in dict.fromkeys(fault.fault for fault in FAULTS):
+        same = [fault for fault in FAULTS if fault.fault == name]
+        sums = [sum(getattr(f, n) for f in same) for n in ("looks", "lost", "twice", "half")]
+        terminalreporter.write_line(line(name, len(same), *sums))
+
+
+@dataclass(frozen=True)
 class Warehouse:
     """A migrated database of its own."""
 
@@ -75,7 +105,7 @@ def cluster_15() -> Iterator[Settings]:
     yield from server
 
 
-def running(name: str) -> Iterator[Settings]:
+def running(name: str, **server_settings: str) -> Iterator[Settings]:
     """The settings of a home while its embedded server runs."""
     settings = Settings(
         home=SCRATCH / name,
@@ -84,8 +114,9 @@ def running(name: str) -> Iterator[Settings]:
         time_zone="Asia/Shanghai",
         database_url=None,
     )
-    # Nothing here is worth surviving a crash.
-    local_postgres.start(settings, fsync="off", synchronous_commit="off", full_page_writes="off")
+    # Nothing here is worth surviving a crash, unless it is said to be.
+    hasty = dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
+    local_postgres.start(settings, **hasty | server_settings)
     yield settings
     local_postgres.stop(settings)
 

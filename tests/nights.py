@@ -151,9 +151,9 @@ def table(text: str) -> list[dict[str, str | None]]:
 class Site:
     """A home with a warehouse, a landing and declarations of its own, kept and put back by name."""
 
-    def __init__(self, cluster: Settings) -> None:
+    def __init__(self, cluster: Settings, name: str = "site") -> None:
         self.cluster = cluster
-        self.folder = SCRATCH / "site"
+        self.folder = SCRATCH / name
         url = local_postgres.start(cluster).rpartition("/")[0]
         self.settings = Settings(
             home=self.folder / "home",
@@ -365,13 +365,19 @@ def declare(site: Site, **declarations: str) -> None:
         (site.feeds / f"{feed}.yml").write_text(text)
 
 
-@pytest.fixture(scope="session")
-def tiny_delivered(site: Site) -> str:
+def deliver_tiny(site: Site) -> Settings:
     """The tiny company's delivery of its three core feeds; no others are declared."""
     settings = site.clear()
     declare(site, **dict.fromkeys(CORE, "required: true\n"))
     for feed, records in TINY.items():
         deliver(settings, feed, TINY_NIGHT, records)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def tiny_delivered(site: Site) -> str:
+    """The tiny company with its night delivered."""
+    deliver_tiny(site)
     return site.keep("tiny_delivered")
 
 

@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import polars as pl
 import pytest
 from fieldscore import night, policy
 from fieldscore.errors import FieldscoreError, PassingFault
+from fieldscore.replay import replay
 from fieldscore.settings import Settings
 from fieldscore.sources import files
 from nights import (
@@ -33,7 +35,7 @@ from nights import (
     take_steps,
 )
 
-NIGHT = date(2026, 2, 2)
+NIGHT, NEXT_NIGHT = date(2026, 2, 2), date(2026, 2, 3)
 MONTH = "2026-02"
 GOOD = {
     "work_orders": [order("O9", "02 09:00", "02 09:10", "02 10:00", MONTH)],
@@ -181,6 +183,63 @@ def test_a_file_that_changes_while_it_is_read_is_read_again_later(tiny, monkeypa
     assert landed(tiny.settings) == set(CORE)
 
 
+# --- columns that drift ---------------------------------------------------------------------------
+
+MANY = {
+    "work_orders": [
+        order(f"N{n}", *("02 09:00", "02 09:10", "02 10:00"), MONTH) for n in range(30)
+    ],
+    "surveys": [survey(f"N{n}", "O1", "31 16:00", "31 18:00", 1 + n % 5) for n in range(30)],
+}
+
+
+@pytest.mark.parametrize(
+    ("feed", "column", "says", "told"),
+    [
+        ("surveys", "rating", "5.0", "ratings lie on the scale from 1 to 5"),
+        ("surveys", "updated_at", "", "say when they came to be"),
+        ("work_orders", "status", "klaar", "rows have a status of ours"),
+        ("work_orders", "technician_id", "", "completed rows name their technician"),
+    ],
+)
+def test_a_column_that_says_something_else_stops_the_night_at_the_raw_gate(
+    tiny, feed: str, column: str, says: str, told: str
+) -> None:
+    deliver(tiny.settings, feed, NIGHT, [record | {column: says} for record in MANY[feed]])
+    said, run = stopped(tiny.settings)
+    assert run["failed_gate"] == "raw"
+    assert told in said
+
+
+COLUMNS_GONE = (
+    "select success, severity, observed from ops.quality_results where run_id = %s"
+    " and expectation like '%%Every column of a feed''s last delivery%%'"
+)
+
+
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        ((), (True, [])),
+        (
+            ("assigned_at", "priority"),
+            (False, [{"feed": "work_orders", "columns_gone": "assigned_at, priority"}]),
+        ),
+    ],
+)
+def test_a_column_that_nobody_must_deliver_is_missed(tiny, gone: tuple, told: tuple) -> None:
+    """Who waited is unknown without assigned_at: right perhaps, but never without a word."""
+    file = file_of(tiny.settings, "work_orders")
+    table = pl.read_csv(file, infer_schema=False)
+    table.drop(gone).write_csv(file)
+    run_id = open_night(tiny.settings, NIGHT)
+    take_steps(tiny.settings, run_id, NIGHT, "check_declarations", "land", "check_raw")
+    night.close_night(tiny.settings, run_id, say=silent)
+    [finding] = rows(tiny.settings, COLUMNS_GONE, [run_id])
+    assert (finding["success"], finding["observed"].get("examples", [])) == told
+    assert finding["severity"] == "warning"
+
+
 # --- zones and policy ----------------------------------------------------------------------------
 
 
@@ -274,6 +333,7 @@ def dirty(site: Site, tiny_published: str) -> SimpleNamespace:
     said: list[str] = []
     run_id = run_night(settings, NIGHT, say=said.append)
     return SimpleNamespace(
+        kept=site.keep("dirty"),
         said=said,
         run=run_of(settings, run_id),
         before=before,
@@ -367,6 +427,91 @@ def test_rejected_rows_are_told_by_the_gate(dirty) -> None:
         "unexpected_rows_expectation: At most 1 of 100 rows delivered tonight is rejected;"
         " ops.rejects says which and why."
     ]
+
+
+# --- rejects, corrected and replayed --------------------------------------------------------------
+
+
+REPLAYS = "select * from ops.loads where starts_with(file, 'replay')"
+
+
+@pytest.fixture(scope="module")
+def replayed(site: Site, dirty: SimpleNamespace) -> SimpleNamespace:
+    """The dirty night's rejected orders, of which a person corrected one and left the other."""
+    settings = site.go_back(dirty.kept)
+    [load] = [load for load in dirty.accounting if load["feed"] == "work_orders"]
+    found = SimpleNamespace(said=[], before=dirty.accounting)
+    assert replay(settings, load["load_id"], say=found.said.append) is None
+    [draft] = (site.landing / "work_orders" / str(NIGHT)).glob("replay*")
+    found.draft, found.text = draft.name, draft.read_text()
+    run_id = run_night(settings, NIGHT)
+    found.not_read = rows(settings, REPLAYS)
+    found.landed_only = run_of(settings, run_id)["status"]
+    draft.write_text(found.text.replace("31.02. at noon", "2026-02-02T11:00:00+08:00"))
+    found.night = replay(settings, load["load_id"], say=found.said.append)
+    run_night(settings, found.night)
+    for feed, records in GOOD.items():
+        deliver(settings, feed, NEXT_NIGHT, records)
+    run_night(settings, NEXT_NIGHT)
+    found.marts, found.accounting = marts(settings), rows(settings, "select * from ops.accounting")
+    [found.load] = rows(settings, REPLAYS)
+    found.again = refusal(settings, load["load_id"])
+    found.of_a_clean_load = refusal(settings, found.load["load_id"])
+    found.of_no_load = refusal(settings, 999)
+    return found
+
+
+def refusal(settings: Settings, load_id: int) -> str:
+    with pytest.raises(FieldscoreError) as refused:
+        replay(settings, load_id, say=silent)
+    return str(refused.value)
+
+
+def test_the_rejected_rows_of_a_load_are_written_out_as_delivered_and_said(replayed) -> None:
+    assert replayed.said[:2] == [
+        "row 2: completed_at: not a timestamp",
+        "row 3: updated_at: ahead of its delivery",
+    ]
+    assert "2 rejected rows of load" in replayed.said[2] and replayed.draft in replayed.said[2]
+    header, *lines = replayed.text.splitlines()
+    assert header.endswith(",mood") and [line.split(",")[0] for line in lines] == ["O10", "O11"]
+    assert all(line.endswith(",grim") for line in lines)
+
+
+def test_no_night_reads_them_before_they_are_delivered(replayed) -> None:
+    assert replayed.draft.endswith(".part")
+    assert (replayed.landed_only, replayed.not_read) == ("landed", [])
+
+
+def test_a_corrected_reject_counts_and_everything_is_accounted_for(replayed) -> None:
+    assert replayed.night == replayed.load["business_date"] == NIGHT
+    orders = {o["order_id"] for o in replayed.marts["fct_work_orders"]}
+    assert "O10" in orders and "O11" not in orders
+    [fate] = [f for f in replayed.accounting if f["load_id"] == replayed.load["load_id"]]
+    # What nobody corrected is a row that raw holds already.
+    fates = ("delivered", "current_rows", "superseded", "unchanged", "rejected")
+    assert [fate[name] for name in fates] == [2, 1, 0, 1, 0]
+    for fate in replayed.accounting:
+        assert fate["delivered"] == sum(fate[name] for name in fates[1:])
+    assert [f for f in replayed.accounting if f in replayed.before] == replayed.before
+
+
+def test_a_load_is_replayed_once_and_only_with_rejects(replayed) -> None:
+    assert "was replayed before, as replay-of-load-" in replayed.again
+    assert "Nothing of load" in replayed.of_a_clean_load
+    assert replayed.of_no_load.startswith("There is no load 999;")
+
+
+def test_a_delivery_that_is_not_there_as_it_landed_is_not_replayed(site: Site, dirty) -> None:
+    settings = site.go_back(dirty.kept)
+    [load] = [load for load in dirty.accounting if load["feed"] == "expenses"]
+    file = file_of(settings, "expenses")
+    file.write_text(file.read_text() + "E10,T1,2026-02-02,travel,1,approved\n")
+    assert "the file is not there any more as it was landed" in refusal(settings, load["load_id"])
+    file.unlink()
+    assert "the file is not there any more as it was landed" in refusal(settings, load["load_id"])
+    (site.feeds / "expenses.yml").unlink()
+    assert "correct the records where they come from" in refusal(settings, load["load_id"])
 
 
 def test_dates_that_nothing_can_read_stop_the_night_as_a_wrong_declaration(tiny) -> None:

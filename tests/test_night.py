@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from fieldscore.errors import FieldscoreError, PassingFault
 from fieldscore.feeds import load_declarations
 from fieldscore.landing import land_feed
 from nights import (
+    CORE,
     SMALL_NIGHTS,
     STEPS,
     TINY,
@@ -477,17 +479,86 @@ def test_a_rebuild_is_the_way_back_to_an_earlier_night(site: Site, small) -> Non
     assert night.is_newest(settings, run_id, SMALL_NIGHTS[1], say=silent)
 
 
+# --- in any order, any number of times ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def in_a_mess(site: Site, small_published: str, small) -> SimpleNamespace:
+    """The same deliveries: a day missing, then late; some twice, one corrected, one cut in two."""
+    settings, (_, second, third) = site.go_back(small_published), SMALL_NIGHTS
+    found = SimpleNamespace()
+
+    def file(feed: str, day: date) -> Path:
+        [path] = (site.landing / feed / str(day)).iterdir()
+        return path
+
+    # The second day's orders are missing, and its surveys come twice in one night.
+    orders = file("work_orders", second)
+    late = orders.rename(site.folder / orders.name)
+    surveys = file("surveys", second)
+    shutil.copy(surveys, surveys.with_name(f"again.{surveys.name}"))
+    with pytest.raises(FieldscoreError) as missing:
+        run_night(settings, second)
+    found.missing = str(missing.value)
+    # Of the third day's expenses only the first half comes in time, with a row cut short.
+    expenses = file("expenses", third)
+    whole = expenses.read_bytes()
+    expenses.write_bytes(whole[: len(whole) // 2])
+    run_night(settings, third)
+    found.without = marts(settings)
+
+    # Then the rest: late, whole under its old name, and again under a new one.
+    late.rename(orders)
+    expenses.write_bytes(whole)
+    expenses.with_name(f"new-name.{expenses.name}").write_bytes(whole)
+    found.landed = run_of(settings, run_night(settings, second))["status"]
+    run_night(settings, third)
+    night.rebuild(settings, third, say=silent)
+    found.marts = marts(settings)
+    found.accounting = rows(settings, "select * from ops.accounting")
+    found.twice = [
+        (feed, row)
+        for feed in CORE
+        for row in rows(
+            settings, f"select row_hash from raw.{feed} group by row_hash having count(*) > 1"
+        )
+    ]
+    return found
+
+
+def test_a_missing_day_stops_its_night_and_not_the_next(in_a_mess, small) -> None:
+    assert in_a_mess.missing.startswith(f"work_orders: no delivery for {SMALL_NIGHTS[1]}: ")
+    assert in_a_mess.without["publication"][0]["business_date"] == SMALL_NIGHTS[2]
+    assert in_a_mess.without["fct_work_orders"] != small.third["fct_work_orders"]
+    assert in_a_mess.landed == "landed"
+
+
+def test_late_twice_and_corrected_it_gives_the_same_marts_row_by_row(in_a_mess, small) -> None:
+    assert set(in_a_mess.marts) == set(small.third)
+    for name, records in small.third.items():
+        assert in_a_mess.marts[name] == records, name
+
+
+def test_whatever_came_is_accounted_for_and_nothing_is_held_twice(in_a_mess) -> None:
+    assert len(in_a_mess.accounting) > 10
+    for fate in in_a_mess.accounting:
+        fates = ("current_rows", "superseded", "unchanged", "rejected")
+        assert fate["delivered"] == sum(fate[name] for name in fates)
+    assert any(fate["unchanged"] == fate["delivered"] for fate in in_a_mess.accounting)
+    assert in_a_mess.twice == []
+
+
 # --- one night at a time -------------------------------------------------------------------------
 
 AT_ONCE = timedelta(0)
 
 
-def silence(settings, run_id: int) -> None:
+def silence(settings, run_id: int, since: timedelta = 2 * lease.DEAD_AFTER) -> None:
     """Make a run's last heartbeat as old as that of a night that died."""
     with warehouse.connect(settings) as connection:
         connection.execute(
             "update ops.runs set heartbeat_at = heartbeat_at - %s where run_id = %s",
-            [2 * lease.DEAD_AFTER, run_id],
+            [since, run_id],
         )
 
 
@@ -518,9 +589,16 @@ def test_a_night_that_ended_gives_way_at_once(settings) -> None:
     assert take(settings, "by hand") > first
 
 
-def test_a_night_whose_heart_stopped_is_taken_over_and_said_to_be_abandoned(settings) -> None:
+@pytest.mark.parametrize(
+    "since",
+    # Behind, or, where the server's clock was set back, ahead.
+    [2 * lease.DEAD_AFTER, -timedelta(hours=1)],
+)
+def test_a_night_whose_heart_stopped_is_taken_over_and_said_to_be_abandoned(
+    settings, since: timedelta
+) -> None:
     dead = take(settings, "scheduled")
-    silence(settings, dead)
+    silence(settings, dead, since)
     successor = take(settings, "by hand")
     assert successor > dead
     assert (run_of(settings, dead)["status"], run_of(settings, dead)["message"]) == (

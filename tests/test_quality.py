@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -765,6 +765,88 @@ def test_volume_is_held_against_the_seven_deliveries_before(
         assert example["feed"] == "surveys"
         assert (float(example["delivered"]), float(example["smallest_before"])) == (tonight, 311)
         assert f"delivered {tonight}, smallest_before 311." in str(outcome.criticals[0])
+
+
+@pytest.mark.parametrize(
+    ("fridays", "tonight", "critical"),
+    # Fridays as in the example's real feed, whose Good Friday had 282 rows.
+    [
+        ([1782, 1953, 2034, 2100], 282, True),
+        ([1782, 1953, 2034, 2100], 996, True),  # half the median of 1993.5
+        ([1782, 1953, 2034, 2100], 997, False),
+        ([9000, 1953, 2034, 2100], 1034, False),  # one outlier does not raise what is usual
+        ([1953, 2034, 2100], 282, False),  # three weeks are not yet a habit
+        ([20, 29, 30, 31], 1, False),  # too few to tell
+        ([1782, 1953, 2034, 2100], 0, True),
+    ],
+)
+def test_a_source_that_shrinks_to_half_of_its_own_past_stops_the_night(
+    warehouse: Warehouse, fridays: list[int], tonight: int, critical: bool
+) -> None:
+    night = date(2026, 3, 6)
+    with warehouse.connect(autocommit=True) as connection:
+        run_id = open_run(connection, business_date=night)
+        for weeks, delivered in enumerate(reversed(fridays), 1):
+            friday = night - timedelta(weeks=weeks)
+            deliver(connection, "surveys", on=friday, delivered=delivered)
+            # A weekend knows nothing of a Friday.
+            deliver(connection, "surveys", on=friday + timedelta(days=2), delivered=50)
+        deliver(connection, "surveys", on=night, delivered=tonight)
+        deliver(connection, "work_orders", on=night, delivered=5)
+    outcome = check_raw(warehouse, run_id)
+    found = [f for f in outcome.criticals if "same weekday" in f.expectation]
+    assert len(found) == critical
+    for finding in found:
+        [example] = finding.observed["examples"]
+        assert (example["feed"], int(example["delivered"])) == ("surveys", tonight)
+        assert example["usual"] == 1993.5
+
+
+@pytest.mark.parametrize(
+    ("gaps", "silent", "criticals", "warnings"),
+    [
+        # Every day: a day without is told, the third stops the night.
+        ([1] * 7, 0, 0, 0),
+        ([1] * 7, 1, 0, 1),
+        ([1] * 7, 2, 0, 1),
+        ([1] * 7, 3, 1, 1),
+        # On working days: Friday to Monday is no silence.
+        ([1, 1, 1, 1, 3, 1, 1, 1, 1], 2, 0, 0),
+        ([1, 1, 1, 1, 3, 1, 1, 1, 1], 3, 0, 1),
+        ([1, 1, 1, 1, 3, 1, 1, 1, 1], 9, 1, 1),
+        # Too young to have habits; and a long gap of long ago is forgotten.
+        ([1] * 6, 9, 0, 0),
+        ([60, *[1] * 30], 3, 1, 1),
+    ],
+)
+def test_a_feed_that_stops_is_told_and_then_stops_the_night(
+    warehouse: Warehouse, gaps: list[int], silent: int, criticals: int, warnings: int
+) -> None:
+    with warehouse.connect(autocommit=True) as connection:
+        run_id = open_run(connection)
+        day = NIGHT - timedelta(days=silent)
+        for gap in [0, *reversed(gaps)]:
+            day -= timedelta(days=gap)
+            deliver(connection, "complaints", on=day, delivered=40)
+        # Files without a row are no sign of life, and what comes later has not come yet.
+        if silent:
+            deliver(connection, "complaints", on=NIGHT, delivered=0)
+        deliver(connection, "complaints", on=NIGHT + timedelta(days=1), delivered=40)
+        deliver(connection, "work_orders", delivered=5)
+
+    def told(findings: list[quality.Finding]) -> list[dict[str, Any]]:
+        mine = [f for f in findings if "silent" in f.expectation or "in time" in f.expectation]
+        return [example for finding in mine for example in finding.observed["examples"]]
+
+    outcome = check_raw(warehouse, run_id)
+    assert [len(told(outcome.criticals)), len(told(outcome.warnings))] == [criticals, warnings]
+    for example in told(outcome.criticals):
+        assert example["feed"] == "complaints"
+        assert example["last_delivered"] == str(NIGHT - timedelta(days=silent))
+    with warehouse.connect(autocommit=True) as connection:
+        connection.execute("delete from ops.declarations where feed = 'complaints'")
+    outcome = check_raw(warehouse, run_id)
+    assert told(outcome.criticals) == told(outcome.warnings) == []
 
 
 # What is kept, and what never is --------------------------------------------------------------

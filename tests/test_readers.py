@@ -363,6 +363,7 @@ def test_an_inch_mark_inside_a_field_is_just_text() -> None:
         ('{"area_id": NaN}', "NaN is not JSON"),
         ('{"area_id": "\\ud800"}', "half a character"),
         ('{"area_id": "x\\u0000"}', "NUL byte"),
+        ('{"area_id": "A2", "name": "East", "area_id": "A3"}', "holds a name more than once"),
         ("[" * 200_000, "nested too deeply"),
         ('{"area_id": "' + "x" * 2**20 + '"}', "longer than 1,048,576 bytes"),
     ],
@@ -418,6 +419,39 @@ def test_rows_that_are_all_malformed_are_still_a_delivery() -> None:
     assert (table.rows.height, len(table.malformed)) == (0, 1)
     [malformed] = read("A1,139", "a.jsonl").malformed
     assert malformed.row == {"line": "x9,999"}
+
+
+# --- some rows of a file ------------------------------------------------------------------------
+
+ODD = {"area_id": " 2", "name": ["é", None], "time_zone": True, "calendar_id": "\n"}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "declaration"),
+    [
+        ("a.csv", f'{HEADER}\n{LINE}\n\n"A 2","a ""b"", c\nd",,\nA3\nA4,é,,'.encode(), AREAS),
+        ("a.tsv.gz", gzip.compress(f"{HEADER}\n{LINE}\nA2\n".replace(",", "\t").encode()), AREAS),
+        ("a.csv", f"{HEADER}\n{LINE}\n浦\n".replace(",", ";").encode("gb18030"),
+         Declaration(feed="areas", delimiter=";", encoding="gb18030")),
+        ("a.jsonl", f"{readers.json_text(NORTH)}\n\n{readers.json_text(ODD)}\n{{".encode(), AREAS),
+        ("a.parquet", parquet(**{name: [value, "x"] for name, value in NORTH.items()}), AREAS),
+        ("a.xlsx", xlsx(list(NORTH), [*NORTH.values()], [1, date(2026, 3, 9), None, "b"]), AREAS),
+    ],
+)  # fmt: skip
+def test_an_excerpt_reads_as_the_rows_it_was_taken_from(name, data, declaration) -> None:
+    whole = read(data, name, declaration)
+    numbers = [*whole.rows["row_number"], *(row.row_number for row in whole.malformed)]
+    assert len(numbers) >= 2
+    for wanted in (numbers, numbers[1:], numbers[:1]):
+        ending, rows_ = readers.excerpt(data, name, declaration, wanted)
+        assert f"a{ending}" in (name.removesuffix(".gz"), "a.csv")
+        again = read(rows_, f"a{ending}", declaration)
+        chosen = whole.rows.filter(pl.col("row_number").is_in(wanted)).drop("row_number")
+        assert again.rows.drop("row_number").fill_null("").to_dicts() == (
+            chosen.fill_null("").to_dicts()
+        )
+        lines = [(row.reason, row.row) for row in whole.malformed if row.row_number in wanted]
+        assert [(row.reason, row.row) for row in again.malformed] == lines
 
 
 # --- two readers, one result ---------------------------------------------------------------------

@@ -72,6 +72,14 @@ def backfill(settings: Settings, arguments: argparse.Namespace) -> None:
     _run(settings, between(_date(arguments.first, "FROM"), _date(arguments.last, "TO")))
 
 
+def replay(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Write a load's rejected rows out to be corrected; the second time, deliver and land them."""
+    from fieldscore import replay as replay_
+
+    if business_date := replay_.replay(settings, arguments.load):
+        _run(settings, [business_date])
+
+
 def show(settings: Settings, arguments: argparse.Namespace) -> None:
     """Leaderboard and one explanation of what is published."""
     _show(settings, arguments.technician)
@@ -249,6 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("first", metavar="FROM")
     two.add_argument("last", metavar="TO")
     add(rebuild).add_argument("as_of", metavar="AS_OF")
+    add(replay).add_argument("load", type=int, metavar="LOAD", help="load_id of ops.rejects")
     add(show).add_argument("technician", nargs="?", help="whose score is explained")
     company = add(sample)
     company.add_argument("--technicians", type=int, default=200)

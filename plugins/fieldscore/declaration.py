@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -170,6 +170,9 @@ def _digits(edge: str, piece: str) -> bool:
 
 def problems(declaration: Declaration) -> Iterator[tuple[str, str]]:
     """Everything that types alone cannot find wrong with a declaration, as (key, reason)."""
+    for key, value in declaration.model_dump().items():
+        if any(re.search("[\0\ud800-\udfff]", text) for text in _texts(value)):
+            yield key, "holds a NUL byte or half a character, which no text of a delivery can"
     yield from _connector_problems(declaration)
     yield from _format_problems(declaration)
     yield from _column_problems(declaration)
@@ -298,6 +301,17 @@ def _value_problems(
     accepted = column.values or (("true", "false") if column.type == "boolean" else ())
     if accepted and value not in accepted:
         yield key, f"{value!r} is not one of {_list(accepted)}"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value and what it is made of."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts([*value, *value.values()])
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
 
 
 def _list(names: Iterable[str]) -> str:

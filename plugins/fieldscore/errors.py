@@ -10,3 +10,8 @@ class FieldscoreError(Exception):
 
 class PassingFault(Exception):
     """Something that may be gone in a minute: a cut connection, a file still being written."""
+
+
+def one_line(text: str) -> str:
+    """A text of somebody else's as one line of a message: what does not print is escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

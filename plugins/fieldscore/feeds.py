@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from fieldscore.canonical import canonical_feeds
-from fieldscore.errors import FieldscoreError
+from fieldscore.errors import FieldscoreError, one_line
 
 if TYPE_CHECKING:  # a DAG file asks for declared_feeds alone and must not pay for the models
     import psycopg
@@ -40,7 +40,7 @@ def load_declarations(folder: Path) -> dict[str, Declaration]:
         if path.suffix not in (".yml", ".yaml") or path.name.startswith("."):
             continue
         declaration, found = _load(path)
-        wrong += [f"{path.name}: {key}: {reason}" for key, reason in found]
+        wrong += [one_line(f"{path.name}: {key}: {reason}") for key, reason in found]
         if declaration:
             declarations[declaration.feed] = declaration
     if wrong:
@@ -117,8 +117,10 @@ def _load(path: Path) -> tuple[Declaration | None, list[tuple[str, str]]]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         return None, [(f"line {line}", f"not YAML: {error.problem}")]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # such as the date 2026-02-30
         return None, [("line ?", f"not YAML: {' '.join(str(error).split())}")]
+    except RecursionError:
+        return None, [("line 1", "nested too deeply")]
     if said is None:
         said = {}  # nothing said: every default
     if not isinstance(said, dict):

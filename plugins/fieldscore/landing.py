@@ -91,6 +91,7 @@ def land(
     """
     feed = declaration.feed
     table = readers.read(delivery.data, f"{delivery.business_date}/{delivery.name}", declaration)
+    columns = ",".join(name for name in table.rows.columns if name in declaration.canonical.columns)
     rows = _hash_personal(table.rows, declaration, key)
     rows = rows.with_columns(row_hashes(rows).alias("row_hash"))
     delivered = rows.height + len(table.malformed)
@@ -107,9 +108,10 @@ def land(
                 [*place, delivery.mark],
             )
         load = transaction.execute(
-            "insert into ops.loads (feed, business_date, file, sha256, rows_delivered)"
-            " values (%s, %s, %s, %s, %s) on conflict do nothing returning load_id",
-            [*place, hashlib.sha256(delivery.data).hexdigest(), delivered],
+            "insert into ops.loads (feed, business_date, file, sha256, rows_delivered, columns)"
+            " values (%s, %s, %s, %s, %s, string_to_array(%s, ','))"
+            " on conflict do nothing returning load_id",
+            [*place, hashlib.sha256(delivery.data).hexdigest(), delivered, columns],
         ).fetchone()
         if load is None:
             landed = None

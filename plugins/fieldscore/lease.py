@@ -17,7 +17,8 @@ from fieldscore.errors import FieldscoreError, PassingFault
 from fieldscore.warehouse import connect
 
 BEAT = timedelta(seconds=10)
-# A night whose heart has not beaten for so long is dead; the next one takes its place.
+# A night whose heart has not beaten for so long is dead; the next one takes its place. So is one
+# whose heart is to beat in so long: the server's clock was set back since, and the living beat on.
 DEAD_AFTER = timedelta(seconds=60)
 
 
@@ -73,8 +74,9 @@ def _try(
         connection.execute(
             "update ops.runs set status = 'abandoned',"
             " message = coalesce(message, 'stopped without a word') where status = 'running'"
-            " and heartbeat_at < clock_timestamp() at time zone 'UTC' - %s",
-            [DEAD_AFTER],
+            " and abs(extract(epoch from clock_timestamp() at time zone 'UTC' - heartbeat_at))"
+            " > %s",
+            [DEAD_AFTER.total_seconds()],
         )
         run = connection.execute(
             "insert into ops.runs"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections import defaultdict
 from datetime import date, time
 from decimal import Decimal
@@ -17,7 +18,7 @@ import psycopg
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from fieldscore.canonical import canonical_feeds
-from fieldscore.errors import FieldscoreError
+from fieldscore.errors import FieldscoreError, one_line
 from fieldscore.settings import PROJECT, Settings
 
 POLICY = PROJECT / "dbt_project" / "seeds" / "policy"
@@ -119,7 +120,7 @@ class _Wrong:
         self.found: list[str] = []
 
     def add(self, file: str, row: int | None, reason: str) -> None:
-        self.found.append(f"{file}.csv: {f'row {row}: ' if row else ''}{reason}")
+        self.found.append(one_line(f"{file}.csv: {f'row {row}: ' if row else ''}{reason}"))
 
 
 def validate(folder: Path = POLICY) -> None:
@@ -186,13 +187,22 @@ def _read(folder: Path, name: str, wrong: _Wrong) -> list[tuple[int, Any]]:
     if not path.is_file():
         wrong.add(name, None, "the file is missing")
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        columns = set(model.model_fields)
+    data = path.read_bytes()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        wrong.add(name, data.count(b"\n", 0, error.start) + 1, "it is not UTF-8")
+        return []
+    if "\0" in text:
+        wrong.add(name, text.count("\n", 0, text.index("\0")) + 1, "it holds a NUL byte")
+        return []
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    columns = set(model.model_fields)
+    rows = []
+    try:
         if set(reader.fieldnames or ()) != columns:
             wrong.add(name, 1, f"the columns must be {', '.join(model.model_fields)}")
             return []
-        rows = []
         for record in reader:
             number = reader.line_num
             try:
@@ -204,6 +214,8 @@ def _read(folder: Path, name: str, wrong: _Wrong) -> list[tuple[int, Any]]:
                     wrong.add(name, number, f"{error['loc'][0]}: {error['msg']}")
                 if not errors:
                     wrong.add(name, number, "it has more fields than there are columns")
+    except csv.Error as unreadable:
+        wrong.add(name, reader.line_num, f"not to be split into fields: {unreadable}")
     return rows
 
 

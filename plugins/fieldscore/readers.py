@@ -16,14 +16,14 @@ import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 from polars import selectors as cs  # a name of theirs in pl.col may be taken for a pattern
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 
 from fieldscore.declaration import Declaration
 from fieldscore.errors import FieldscoreError
@@ -91,18 +91,38 @@ def read(data: bytes, name: str, declaration: Declaration) -> Table:
             raise FieldscoreError(f"{where}: the file is empty (0 bytes); {ASK_AGAIN}")
         columns = {"row_number": pl.Int64, **dict.fromkeys(declaration.theirs, pl.String)}
         return Table(pl.DataFrame(schema=columns), [], [])
-    if kind in DELIMITED:
-        sheet = _delimited(data, declaration.delimiter or DELIMITED[kind], declaration, where)
-    elif kind == "jsonl":
-        sheet = _json_lines(data, declaration, where)
-    elif kind == "parquet":
-        sheet = _parquet(data, where)
-    else:
-        sheet = _xlsx(data, where)
+    sheet = _sheet(kind, data, declaration, where)
     _check_columns(sheet, kind, declaration, where)
     if sheet.rows.height + len(sheet.broken) == 0 and not declaration.may_be_empty:
         raise FieldscoreError(f"{where}: the file has no rows; {ASK_AGAIN}")
     return _ours(sheet, declaration)
+
+
+def excerpt(
+    data: bytes, name: str, declaration: Declaration, row_numbers: Collection[int]
+) -> tuple[str, bytes]:
+    """Some rows of a delivered file as a file of their own, in their columns: (ending, bytes).
+
+    Lines no row could be made of stay as they are. What is no text format becomes csv. Read by the
+    same declaration the rows are the same again. Raises FieldscoreError as ``read`` does.
+    """
+    where = f"{declaration.feed}: {name}"
+    kind, data = _unpacked(data, name, where)
+    sheet = _sheet(kind, data, declaration, where)
+    kind = kind if kind in PACKABLE else "csv"
+    lines = {number: f"{text}\n" for number, _, text in sheet.broken}
+    for number, row in zip(sheet.row_numbers, sheet.rows.iter_rows(), strict=True):
+        if number in row_numbers:
+            if kind == "jsonl":
+                filled = {
+                    n: v for n, v in zip(sheet.rows.columns, row, strict=True) if v is not None
+                }
+                lines[number] = json.dumps(filled, ensure_ascii=False) + "\n"
+            else:
+                lines[number] = _delimited_line(row, kind, declaration)
+    header = "" if kind == "jsonl" else _delimited_line(sheet.rows.columns, kind, declaration)
+    chosen = (lines[number] for number in sorted(lines.keys() & set(row_numbers)))
+    return f".{kind}", "".join([header, *chosen]).encode(declaration.encoding)
 
 
 def json_text(value: Any) -> str:
@@ -124,13 +144,28 @@ class Number(str):
 
 
 def parsed_json(text: str) -> Any:
-    """JSON with its numbers as ``Number``. Raises ValueError, for NaN and Infinity too."""
+    """JSON with its numbers as ``Number``.
+
+    Raises ValueError, for NaN and Infinity too, and for a name given twice: one value would go.
+    """
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not JSON")
 
+    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = Counter(name for name, _ in pairs)
+        if len(names) < len(pairs):
+            raise ValueError("holds a name more than once")
+        return dict(pairs)
+
     try:
-        return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=refuse)
+        return json.loads(
+            text,
+            parse_int=Number,
+            parse_float=Number,
+            parse_constant=refuse,
+            object_pairs_hook=mapping,
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -156,6 +191,19 @@ def _unpacked(data: bytes, name: str, where: str) -> tuple[str, bytes]:
             ) from damaged
         _bounded(len(data), limit, where)
     return kind, data
+
+
+def _sheet(kind: str, data: bytes, declaration: Declaration, where: str) -> _Sheet:
+    """Bytes that are not empty, in a format, as what they hold."""
+    if kind in DELIMITED:
+        return _delimited(data, _delimiter(kind, declaration), declaration, where)
+    if kind == "jsonl":
+        return _json_lines(data, declaration, where)
+    return _parquet(data, where) if kind == "parquet" else _xlsx(data, where)
+
+
+def _delimiter(kind: str, declaration: Declaration) -> str:
+    return declaration.delimiter or DELIMITED[kind]
 
 
 def _bounded(size: int, limit: int, where: str) -> None:
@@ -188,6 +236,12 @@ def _delimited(data: bytes, delimiter: str, declaration: Declaration, where: str
     return _read_fast(data, delimiter, header) or _read_careful(
         _decoded(data, "utf-8", where), delimiter, header
     )
+
+
+def _delimited_line(fields: Iterable[str | None], kind: str, declaration: Declaration) -> str:
+    line = io.StringIO()
+    csv.writer(line, delimiter=_delimiter(kind, declaration), lineterminator="\n").writerow(fields)
+    return line.getvalue()
 
 
 def _header(data: bytes, delimiter: str, where: str) -> list[str]:
@@ -237,7 +291,7 @@ def _read_fast(data: bytes, delimiter: str, header: list[str]) -> _Sheet | None:
     try:
         whole = data if good.all() else text[np.repeat(good, sizes)].tobytes()
         rows = pl.read_csv(whole, separator=delimiter, infer_schema=False)
-    except PolarsError:  # above all for bytes that are not UTF-8
+    except (PolarsError, OSError):  # bytes that are not UTF-8, or look packed to polars
         return None
     numbers = np.flatnonzero(good)[1:]
     if rows.shape != (len(numbers), len(header)):
@@ -373,7 +427,7 @@ def _parquet(data: bytes, where: str) -> _Sheet:
         _bounded(max(unpacked, meta.num_rows * meta.num_columns), LARGEST_FILE, where)
         table = pl.read_parquet(data)
         rows = table.select(_as_text(name, dtype) for name, dtype in table.schema.items())
-    except (PolarsError, pa.ArrowException, OSError) as error:
+    except (PolarsError, PanicException, pa.ArrowException, OSError) as error:
         raise FieldscoreError(
             f"{where}: not a parquet file that can be read ({str(error).splitlines()[0]});"
             " ask for it again."

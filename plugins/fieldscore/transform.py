@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from fieldscore.errors import FieldscoreError
+from fieldscore.errors import FieldscoreError, PassingFault
 from fieldscore.settings import PROJECT, Settings
-from fieldscore.warehouse import database_url
+from fieldscore.warehouse import LOST_CONNECTION, database_url
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -53,7 +53,8 @@ def run(
     """Run one dbt command and return dbt's result, one line of progress per slow node.
 
     run_id: the run whose lease every model shows (ops.hold_lease); None for a person's own command.
-    Raises FieldscoreError naming each node that failed and why.
+    Raises FieldscoreError naming each node that failed and why, PassingFault when the warehouse
+    went away meanwhile.
     """
     from dbt.cli.main import dbtRunner
 
@@ -71,8 +72,11 @@ def run(
         if result.status in ("error", "fail", "runtime error")
     ]
     command = " ".join(arguments)
+    told = f"dbt {command} failed:\n  " + "\n  ".join(failures)
+    if LOST_CONNECTION.search(f"{told} {outcome.exception}"):
+        raise PassingFault(f"The warehouse went away: {told} {outcome.exception or ''}".strip())
     if failures:
-        raise FieldscoreError(f"dbt {command} failed:\n  " + "\n  ".join(failures))
+        raise FieldscoreError(told)
     if outcome.exception:
         raise FieldscoreError(f"dbt {command} failed: {outcome.exception}") from outcome.exception
     if not outcome.success:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,24 @@ READER_SETTINGS = {
     "statement_timeout": "5min",
     "search_path": "marts",
 }
+
+# What a night that was killed or cut off leaves on the server ends soon: its query, which may hold
+# the lease's row, within seconds; a connection without a word of the other machine within a minute;
+# a transaction of somebody who sleeps within five.
+OWNER_SETTINGS = {
+    "client_connection_check_interval": "10s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "idle_in_transaction_session_timeout": "5min",
+}
+
+# How a connection that goes away is told of, by whichever library.
+LOST_CONNECTION = re.compile(
+    "server closed the connection|connection already closed|connection is closed"
+    "|connection to server .* failed|no connection to the server|terminating connection"
+    "|could not (receive|send) data|the database system is"
+)
 
 # Any number: only migrations of one warehouse take it.
 MIGRATION_LOCK = 20260309
@@ -97,6 +116,12 @@ def migrate(connection: psycopg.Connection, settings: Settings) -> None:
             connection.execute((SQL / script).read_text())
         for feed in canonical_feeds().values():
             _complete_raw_table(connection, feed)
+        for name, value in OWNER_SETTINGS.items():
+            connection.execute(
+                sql.SQL("alter role current_user in database {} set {} = {}").format(
+                    sql.Identifier(connection.info.dbname), sql.Identifier(name), sql.Literal(value)
+                )
+            )
         _complete_reader(connection, settings.secret("reader_password"))
 
 

@@ -19,6 +19,9 @@ from fieldscore.sources import Delivery
 HIDDEN = (".", "_")
 UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", "~")
 
+# Corrected rejects, put there by fieldscore.replay: part of the feed whatever its pattern says.
+REPLAYED = re.compile(r"replay-of-load-\d+\.(csv|tsv|jsonl)")
+
 # What changes when a file does, in the words of the various stores; the first that is there.
 CHANGES = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
 
@@ -59,22 +62,30 @@ def is_delivered(settings: Settings, declaration: Declaration, business_date: da
     return any(file.business_date == business_date for file in files)
 
 
-def _files(settings: Settings, declaration: Declaration) -> tuple[Any, list[_File]]:
-    """The store and the feed's finished files that match its pattern, by date and name.
+def store_of(settings: Settings, feed: str) -> tuple[Any, str]:
+    """The file system of the landing, and the feed's folder in it.
 
-    Raises FieldscoreError for a landing no installed file system reads, and for files that are in
-    no date folder or that are links: these may lead out of the landing.
+    Raises FieldscoreError for a landing no installed file system reads.
     """
     from airflow.sdk import ObjectStoragePath
 
     try:
-        folder = ObjectStoragePath(settings.landing) / declaration.feed
-        store, root = folder.fs, folder.path.rstrip("/")
+        folder = ObjectStoragePath(settings.landing) / feed
+        return folder.fs, folder.path.rstrip("/")
     except ValueError as unknown:
         raise FieldscoreError(
             f"FIELDSCORE_LANDING: {settings.landing}: {unknown}. Install the Airflow provider of"
             " that store, or give a local folder."
         ) from unknown
+
+
+def _files(settings: Settings, declaration: Declaration) -> tuple[Any, list[_File]]:
+    """The store and the feed's finished files that match its pattern, by date and name.
+
+    Raises FieldscoreError as store_of does, and for files that are in no date folder or that are
+    links: these may lead out of the landing.
+    """
+    store, root = store_of(settings, declaration.feed)
     store.invalidate_cache(root)
     files, astray, links = [], [], []
     for path, info in store.find(root, detail=True).items():
@@ -86,7 +97,7 @@ def _files(settings: Settings, declaration: Declaration) -> tuple[Any, list[_Fil
             links.append(path[len(root) + 1 :])
         elif not name or (business_date := _date(day)) is None:
             astray.append(path[len(root) + 1 :])
-        elif fnmatchcase(name, declaration.path):
+        elif fnmatchcase(name, declaration.path) or REPLAYED.fullmatch(name):
             files.append(_File(business_date, name, path, info))
     where = f"{declaration.feed}: {settings.landing.rstrip('/')}/{declaration.feed}"
     if astray:

@@ -20,6 +20,17 @@ create table if not exists ops.loads (
     landed_at timestamp not null default (now() at time zone 'UTC'),
     unique (feed, business_date, file, sha256)
 );
+-- Which of our columns it brought: one that is missing next time is drift. (Asked for first: to alter
+-- a table, even in vain, waits for everybody who reads it.)
+do $do$
+begin
+    if not exists (
+        select from pg_attribute where attrelid = 'ops.loads'::regclass and attname = 'columns'
+    ) then
+        alter table ops.loads add column columns varchar[];
+    end if;
+end
+$do$;
 
 -- Lines no row could be made of: a NUL byte, an over-long line, too many or too few fields.
 create table if not exists ops.malformed_rows (
