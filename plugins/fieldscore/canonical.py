@@ -27,6 +27,7 @@ class Column:
     filled: bool = False
     personal: bool = False
     happened: bool = False
+    dispatched: bool = False
     values: tuple[str, ...] = ()
     least: float | None = None
     most: float | None = None
