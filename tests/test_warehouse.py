@@ -107,6 +107,14 @@ def test_migrations_of_two_databases_at_once_share_the_role(cluster_15):
             assert connection.execute("select count(*) from ops.loads").fetchone() == (0,)
 
 
+def test_what_a_dead_night_left_on_the_server_ends_soon(warehouse, settings):
+    with warehouse.connect() as connection:
+        rooms.migrate(connection, settings)
+    with warehouse.connect() as connection:
+        for name, value in rooms.OWNER_SETTINGS.items():
+            assert connection.execute(f"show {name}").fetchone() == (value,)
+
+
 # -- connections
 
 

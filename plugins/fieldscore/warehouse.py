@@ -151,11 +151,13 @@ def _complete_raw_table(connection: psycopg.Connection, feed: Feed) -> None:
         add = sql.SQL("add column {} varchar")
         columns = sql.SQL(", ").join(add.format(sql.Identifier(name)) for name in missing)
         connection.execute(sql.SQL("alter table {} {}").format(table, columns))
-    connection.execute(
-        sql.SQL("create index if not exists {} on {} using hash (row_hash)").format(
-            sql.Identifier(f"{feed.name}_by_hash"), table
+    index = f"{feed.name}_by_hash"
+    if connection.execute("select to_regclass(%s)", [f"raw.{index}"]).fetchone() == (None,):
+        connection.execute(
+            sql.SQL("create index {} on {} using hash (row_hash)").format(
+                sql.Identifier(index), table
+            )
         )
-    )
 
 
 def _complete_reader(connection: psycopg.Connection, password: str) -> None:

@@ -1,4 +1,6 @@
--- The warehouse's fixed rooms. Idempotent: run before every night.
+-- The warehouse's fixed rooms. Idempotent: run before every night, also beside one that is under way.
+-- So indexes and columns are asked for first: `if not exists` waits for whoever writes to the table,
+-- and holds up his heartbeat meanwhile.
 create schema if not exists raw;
 create schema if not exists staging;
 create schema if not exists intermediate;
@@ -20,8 +22,7 @@ create table if not exists ops.loads (
     landed_at timestamp not null default (now() at time zone 'UTC'),
     unique (feed, business_date, file, sha256)
 );
--- Which of our columns it brought: one that is missing next time is drift. (Asked for first: to alter
--- a table, even in vain, waits for everybody who reads it.)
+-- Which of our columns it brought: one that is missing next time is drift.
 do $do$
 begin
     if not exists (
@@ -49,7 +50,13 @@ create table if not exists ops.unchanged_rows (
     row_hash bytea not null,
     primary key (load_id, row_number)
 );
-create index if not exists unchanged_rows_by_hash on ops.unchanged_rows (feed, row_hash);
+do $do$
+begin
+    if to_regclass('ops.unchanged_rows_by_hash') is null then
+        create index unchanged_rows_by_hash on ops.unchanged_rows (feed, row_hash);
+    end if;
+end
+$do$;
 
 -- How each feed's text is to be read, copied from its declaration when a night opens.
 create table if not exists ops.declarations (
@@ -90,7 +97,13 @@ create table if not exists ops.runs (
     airflow_run_id varchar,
     last_load_id bigint
 );
-create unique index if not exists runs_one_at_a_time on ops.runs ((true)) where status = 'running';
+do $do$
+begin
+    if to_regclass('ops.runs_one_at_a_time') is null then
+        create unique index runs_one_at_a_time on ops.runs ((true)) where status = 'running';
+    end if;
+end
+$do$;
 
 -- The night being worked on: one row, the only clock the models know.
 create table if not exists ops.night (
@@ -120,7 +133,13 @@ create table if not exists ops.quality_results (
     observed jsonb not null,
     checked_at timestamp not null default (now() at time zone 'UTC')
 );
-create index if not exists quality_results_by_run on ops.quality_results (run_id);
+do $do$
+begin
+    if to_regclass('ops.quality_results_by_run') is null then
+        create index quality_results_by_run on ops.quality_results (run_id);
+    end if;
+end
+$do$;
 
 -- Steps that altered published tables when a contract changed (sql/steps/), each once.
 create table if not exists ops.steps (
