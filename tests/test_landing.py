@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from fieldscore import landing, lease
+from fieldscore import hashes, landing, lease
 from fieldscore.declaration import Declaration
 from fieldscore.errors import FieldscoreError
 from fieldscore.settings import Settings
@@ -148,7 +148,7 @@ def test_personal_values_are_stored_as_keyed_hashes_alone(warehouse) -> None:
     land(warehouse, text, SURVEYS)
     stored = table(warehouse, "raw.surveys")
     respondents = [row["respondent_id"] for row in stored]
-    assert respondents[0] == respondents[1] == landing.keyed_hash("zhang san", KEY)
+    assert respondents[0] == respondents[1] == hashes.keyed_hash("zhang san", KEY)
     assert respondents[2] not in (None, respondents[0])
     assert respondents[3:] == [None, None]
     assert len(stored[0]["comment"]) == 32
@@ -160,35 +160,35 @@ def test_declared_personal_columns_are_hashed_too_and_the_key_matters(warehouse)
     declaration = Declaration(feed="areas", personal=["name"])
     land(warehouse, lines(HEADER, NORTH), declaration)
     [row] = table(warehouse, "raw.areas")
-    assert row["name"] == landing.keyed_hash("NORTH", KEY)
-    assert row["name"] != landing.keyed_hash("NORTH", KEY[::-1])
+    assert row["name"] == hashes.keyed_hash("NORTH", KEY)
+    assert row["name"] != hashes.keyed_hash("NORTH", KEY[::-1])
     assert row["area_id"] == "A1"
 
 
 def test_the_key_is_made_once_per_home_and_refused_when_it_is_none(settings, monkeypatch) -> None:
-    key = landing.personal_key(settings)
+    key = hashes.personal_key(settings)
     assert len(key) == 32
-    assert landing.personal_key(settings) == key
+    assert hashes.personal_key(settings) == key
     for wrong in ("not hexadecimal", "abcd"):
         monkeypatch.setenv("FIELDSCORE_PERSONAL_KEY", wrong)
         with pytest.raises(FieldscoreError, match="personal_key"):
-            landing.personal_key(settings)
+            hashes.personal_key(settings)
 
 
 # --- row hashes ----------------------------------------------------------------------------------
 
 
-def hashes(**columns: list[str | None]) -> list[bytes]:
+def hashes_of(**columns: list[str | None]) -> list[bytes]:
     schema = dict.fromkeys(columns, pl.String)
-    return landing.row_hashes(pl.DataFrame(columns, schema)).to_list()
+    return hashes.row_hashes(pl.DataFrame(columns, schema)).to_list()
 
 
 def test_a_row_keeps_its_hash_when_empty_columns_come_and_columns_change_places() -> None:
-    [known] = hashes(a=["1"], b=["2"])
+    [known] = hashes_of(a=["1"], b=["2"])
     assert known == bytes.fromhex("c749895a69e485177f1e022d6088836b")  # never changes: raw holds it
-    assert hashes(b=["2"], c=[None], a=["1"], a0=[None]) == [known]
+    assert hashes_of(b=["2"], c=[None], a=["1"], a0=[None]) == [known]
     numbered = pl.DataFrame({"row_number": [7], "a": ["1"], "b": ["2"]})
-    assert landing.row_hashes(numbered).to_list() == [known]
+    assert hashes.row_hashes(numbered).to_list() == [known]
 
 
 def test_rows_that_differ_have_hashes_that_differ() -> None:
@@ -203,7 +203,7 @@ def test_rows_that_differ_have_hashes_that_differ() -> None:
         {"a": "1\x1e\x1eb\x1f2", "b": None},
         {"a": None, "b": None},
     ]
-    found = hashes(a=[row["a"] for row in different], b=[row["b"] for row in different])
+    found = hashes_of(a=[row["a"] for row in different], b=[row["b"] for row in different])
     assert len(set(found)) == len(different)
 
 

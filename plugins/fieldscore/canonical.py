@@ -26,6 +26,7 @@ class Column:
     present: bool = False
     filled: bool = False
     personal: bool = False
+    confidential: bool = False
     happened: bool = False
     values: tuple[str, ...] = ()
     least: float | None = None
@@ -48,6 +49,10 @@ class Feed:
     @property
     def personal(self) -> list[str]:
         return [column.name for column in self.columns.values() if column.personal]
+
+    @property
+    def confidential(self) -> list[str]:
+        return [column.name for column in self.columns.values() if column.confidential]
 
 
 @cache

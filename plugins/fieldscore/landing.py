@@ -6,8 +6,7 @@ import hashlib
 import json
 import re
 import time
-import unicodedata
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -16,19 +15,15 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
-import polars_hash as plh
 from psycopg import sql
 
 from fieldscore import readers, sources
-from fieldscore.declaration import NO_VALUE, Declaration
-from fieldscore.errors import FieldscoreError
+from fieldscore.declaration import Declaration
+from fieldscore.hashes import keyed_columns, personal_key, row_hashes
 from fieldscore.settings import Settings
 
 # Called with the landing's transaction just before its commit; raises where it must not happen.
 Guard = Callable[[Any], object]
-
-# What surrounds a value without being part of it; staging trims the same (ops.delivered).
-BLANKS = " \t\r\n\u00a0\u3000\u200b\ufeff"
 
 # The version that starts a jsonb value in PostgreSQL's binary form; its JSON text follows.
 JSONB = "\x01"
@@ -91,8 +86,7 @@ def land(
     """
     feed = declaration.feed
     table = readers.read(delivery.data, f"{delivery.business_date}/{delivery.name}", declaration)
-    rows = _hash_personal(table.rows, declaration, key)
-    rows = rows.with_columns(row_hashes(rows).alias("row_hash"))
+    rows = keyed_columns(table.rows, declaration.hashed, key, declaration.nulls)
     delivered = rows.height + len(table.malformed)
     place = [feed, delivery.business_date, delivery.name]
 
@@ -115,6 +109,9 @@ def land(
             landed = None
         else:
             [load_id] = load
+            rows = rows.with_columns(
+                row_hash=row_hashes(rows, declaration.canonical.confidential, key)
+            )
             unchanged = _store(transaction, feed, load_id, rows)
             _store_malformed(transaction, load_id, table.malformed)
             if delivery.cursor is not None:
@@ -128,60 +125,6 @@ def land(
         if guard:
             guard(transaction)
     return landed
-
-
-def personal_key(settings: Settings) -> bytes:
-    """The installation's key of personal hashes: kept outside the database, never changed."""
-    try:
-        key = bytes.fromhex(settings.secret("personal_key"))[:64]
-    except ValueError:
-        key = b""
-    if len(key) < 16:
-        raise FieldscoreError(
-            "personal_key: must be at least 32 hexadecimal digits; see FIELDSCORE_PERSONAL_KEY."
-        )
-    return key
-
-
-def keyed_hash(text: str, key: bytes, nulls: Collection[str] = NO_VALUE) -> str | None:
-    """The 32 hexadecimal digits that stand for a personal value; None for what is no value.
-
-    Texts that differ only in case, blanks or Unicode's compatible forms are one value.
-    """
-    said = text.strip(BLANKS)
-    normal = " ".join(unicodedata.normalize("NFKC", said).casefold().split())
-    if said in nulls or not normal:
-        return None
-    return hashlib.blake2b(normal.encode(), digest_size=16, key=key).hexdigest()
-
-
-def row_hashes(rows: pl.DataFrame) -> pl.Series:
-    """16 bytes over the names and values of each row, but for its row_number.
-
-    A column without a value adds nothing, so that rows keep their hash when a feed gets a column.
-    """
-    if not rows.height:
-        return pl.Series(dtype=pl.Binary)
-    parts = []
-    for name in sorted(set(rows.columns) - {"row_number"}):
-        column, value = rows[name], pl.col(name)
-        if column.str.contains("\x1e", literal=True).any():
-            value = value.str.replace_all("\x1e", "\x1e\x1e", literal=True)
-        start = pl.lit(f"\x1e{name}\x1f")
-        parts += [pl.concat_str(start, value)] if column.null_count() else [start, value]
-    joined = rows.select(pl.concat_str(parts, ignore_nulls=True).alias("row"))
-    digits = joined.select(plh.col("row").chash.blake3().str.head(32).str.decode("hex"))
-    return digits.to_series()
-
-
-def _hash_personal(rows: pl.DataFrame, declaration: Declaration, key: bytes) -> pl.DataFrame:
-    hashed = []
-    for name in declaration.hashed & set(rows.columns):
-        values = rows[name].drop_nulls().unique()
-        hashes = [keyed_hash(value, key, declaration.nulls) for value in values.to_list()]
-        stands_for = pl.Series(hashes, dtype=pl.String)
-        hashed.append(rows[name].replace_strict(values, stands_for, default=None))
-    return rows.with_columns(hashed)
 
 
 class _Transaction:
