@@ -141,6 +141,18 @@ def access(settings: Settings, arguments: argparse.Namespace) -> None:
                 print(f"{login} sees {kind} {name}")
 
 
+def erase(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Erase a customer: nothing that is kept can be linked to him; orders and scores stand."""
+    from fieldscore import erasure, warehouse
+
+    _make_rooms(settings)
+    # From standard input an id is in no list of processes and in no shell's history.
+    customers = arguments.customer or sys.stdin.read().splitlines()
+    with warehouse.connect(settings) as connection:
+        for customer in customers:
+            print(erasure.erase(connection, settings, customer))
+
+
 def psql(settings: Settings, arguments: argparse.Namespace) -> None:
     """Open psql as the reading role."""
     from psycopg.conninfo import conninfo_to_dict
@@ -285,6 +297,9 @@ def _parser() -> argparse.ArgumentParser:
     who.add_argument("--login", help="the person's login")
     who.add_argument("--area", action="append", default=[], help="its technicians; may be repeated")
     who.add_argument("--technician", action="append", default=[], help="may be repeated")
+    add(erase).add_argument(
+        "--customer", action="append", help="may be repeated; without it, a line each from stdin"
+    )
     for command in (migrate, up, down, check):
         add(command)
     for command in (psql, dbt):

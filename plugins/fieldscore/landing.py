@@ -19,6 +19,7 @@ from psycopg import sql
 
 from fieldscore import readers, sources
 from fieldscore.declaration import Declaration
+from fieldscore.erasure import keep_erased
 from fieldscore.hashes import keyed_columns, personal_key, row_hashes
 from fieldscore.settings import Settings
 
@@ -109,6 +110,7 @@ def land(
             landed = None
         else:
             [load_id] = load
+            rows = keep_erased(transaction.execute, declaration.canonical, rows)
             rows = rows.with_columns(
                 row_hash=row_hashes(rows, declaration.canonical.confidential, key)
             )
