@@ -21,7 +21,7 @@ run: $(VENV)/pipeline ## Set up everything and score the sample company
 	@$(FIELDSCORE) run
 
 test: $(VENV)/dev ## Run every test
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 night: $(VENV)/pipeline ## Run one night: make night DATE=2026-03-09
 	@$(FIELDSCORE) night "$(DATE)"

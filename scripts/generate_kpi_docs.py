@@ -30,22 +30,52 @@ def page(text: str) -> str:
 
 
 def _kpis() -> str:
-    """Weight and line of every KPI, one row for each stretch of time in which both hold."""
+    """Weight and line of every weighted KPI, a row for each stretch of time in which both hold."""
     targets, weights = _policy("kpi_targets"), _policy("kpi_weights")
     rows = []
     for kpi in _policy("kpi_catalog"):
-        code = f"`{kpi['kpi_code']}` {'↑' if kpi['direction'] == 'up' else '↓'}"
-        measured = "yes" if kpi["is_measured"] == "true" else "not yet"
         for weight in _of(kpi, weights):
             for target in _of(kpi, targets):
                 starts = max(weight["valid_from"], target["valid_from"])
                 ends = min(weight["valid_to"] or "9999", target["valid_to"] or "9999")
                 if starts < ends:
                     line = [target[name] for name in ("floor", "target", "stretch")]
-                    head = [code, kpi["name_zh"], kpi["family"], weight["weight"]]
-                    rows.append([*head, *line, target["prior_records"], starts, measured])
-    columns = "KPI,中文,family,weight,floor,target,stretch,m,from,measured"
+                    head = [_code(kpi), kpi["name_zh"], kpi["family"], weight["weight"]]
+                    rows.append([*head, *line, target["prior_records"], starts, kpi["feed"]])
+    columns = "KPI,中文,family,weight,floor,target,stretch,m,from,rests on"
     return _table(columns.split(","), rows)
+
+
+def _unweighted() -> str:
+    """What is published beside the score: every KPI without a line."""
+    aimed = {row["kpi_code"] for row in _policy("kpi_targets")}
+    rows = (
+        [_code(kpi), kpi["name_zh"], kpi["family"], kpi["unit"], kpi["definition"], kpi["feed"]]
+        for kpi in _policy("kpi_catalog")
+        if kpi["kpi_code"] not in aimed
+    )
+    return _table(["KPI", "中文", "family", "unit", "what it measures", "rests on"], rows)
+
+
+def _code(kpi: dict[str, str]) -> str:
+    return f"`{kpi['kpi_code']}` {'↑' if kpi['direction'] == 'up' else '↓'}"
+
+
+def _standards() -> str:
+    """Standard points and minutes, of the rows that hold until further notice."""
+    rows = (
+        [
+            row["service_type"],
+            row["appliance_category"] or "any",
+            row["fault_family"] or "any",
+            *(row[name] for name in ("points", "minutes", "diagnosis_points", "diagnosis_minutes")),
+            row["reason"],
+        ]
+        for row in _policy("standard_work")
+        if not row["valid_to"]
+    )
+    head = "service,appliance,fault family,points,minutes,diagnosis points,diagnosis minutes,reason"
+    return _table(head.split(","), rows)
 
 
 def _limits() -> str:
@@ -68,7 +98,13 @@ def _cases() -> str:
     return _table(head, ([f"`{case}`", ", ".join(kpis)] for case, kpis in cases.items()))
 
 
-TABLES: dict[str, Callable[[], str]] = {"kpis": _kpis, "limits": _limits, "cases": _cases}
+TABLES: dict[str, Callable[[], str]] = {
+    "kpis": _kpis,
+    "unweighted": _unweighted,
+    "standards": _standards,
+    "limits": _limits,
+    "cases": _cases,
+}
 
 
 def _policy(name: str) -> Rows:

@@ -37,6 +37,11 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "false"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(PROJECT / "dags")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The year of incidents first: it takes longest, and would else run alone at the end."""
+    items.sort(key=lambda item: item.path.stem != "test_uci_incidents")
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(SCRATCH, ignore_errors=True)
 

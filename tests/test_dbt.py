@@ -40,7 +40,7 @@ def test_every_declared_data_test_is_run_and_holds(published: Settings) -> None:
 def test_a_model_that_does_not_keep_its_rule_is_named(site: Site, tiny_published: str) -> None:
     settings = site.go_back(tiny_published)
     with warehouse.connect(settings) as connection:
-        connection.execute("update audit.fct_kpi_events set reason_code = null")
+        connection.execute("update intermediate.int_kpi_events set reason_code = null")
     with pytest.raises(FieldscoreError, match=r"test assert_exclusions_have_a_reason: Got [1-9]"):
         transform.run(settings, "test", "--select", "test_type:data", say=silent)
 

@@ -29,7 +29,7 @@ def problems(folder: Path, text: str | bytes, name: str = "areas.yml") -> list[s
 
 def test_the_shipped_declarations_take_the_canonical_names_and_require_the_core_feeds() -> None:
     declarations = load_declarations(OURS)
-    assert list(declarations) == ["work_orders", "surveys", "expenses", "technicians", "areas"]
+    assert list(declarations) == list(canonical_feeds())
     for feed, declaration in declarations.items():
         assert declaration.theirs == {name: name for name in canonical_feeds()[feed].columns}
         assert declaration.connector == "files"
@@ -287,14 +287,15 @@ def test_declarations_are_copied_to_the_warehouse_and_forgotten_with_their_file(
         return {row[0]: row[2:] for row in rows}
 
     said = "values: {name: {北: North}}\nnull_tokens: ['?']\ndate_formats: ['%d/%m/%Y']"
-    areas = Declaration(feed="areas", **yaml.safe_load(said))
+    areas = Declaration(feed="areas", start=date(2026, 1, 1), **yaml.safe_load(said))
     surveys = Declaration(feed="surveys", time_zone="Europe/Lisbon")
     with warehouse.connect() as connection:
         store_declarations(connection, {"areas": areas, "surveys": surveys}, "Asia/Shanghai")
         connection.commit()
         first = stored(connection)
-        _, nulls, values, zone, patterns, templates, _ = first["areas"]
+        _, nulls, values, zone, patterns, templates, _, counts_from = first["areas"]
         assert (nulls, zone) == (["", "?", "NULL"], "Asia/Shanghai")
+        assert (counts_from, first["surveys"][-1]) == (date(2026, 1, 1), None)
         assert values == {"name": {"北": "North"}}
         assert (patterns, templates) == ([r"^(\d{1,2})/(\d{1,2})/(\d{4})$"], [r"\3-\2-\1"])
         assert first["surveys"][3] == "Europe/Lisbon"
@@ -308,6 +309,12 @@ def test_declarations_are_copied_to_the_warehouse_and_forgotten_with_their_file(
         connection.commit()
         [(feed, row)] = stored(connection).items()
         assert (feed, row[1]) == ("areas", ["", "NULL"])
-        assert row[-1] > first["areas"][-1]
+        assert row[-2] > first["areas"][-2]
+
+        # A feed that counts from another day reads as before.
+        earlier = changed.model_copy(update={"start": date(2025, 1, 1)})
+        store_declarations(connection, {"areas": earlier}, "Asia/Shanghai")
+        [again] = stored(connection).values()
+        assert (again[-1], again[0]) == (date(2025, 1, 1), row[0])
         store_declarations(connection, {}, "Asia/Shanghai")
         assert stored(connection) == {}

@@ -83,6 +83,46 @@ def added(name: str, *lines: str) -> Spoil:
             changed("kpi_targets", "v1,completion,", "v1,csat_top2,"),
             "kpi_weights.csv: row 8: completion has no target on 2015-01-01",
         ),
+        (
+            changed("standard_work", "v1,repair,air_conditioner,COOL", "v1,repair,,COOL"),
+            "standard_work.csv: row 4: a fault family needs its appliance category",
+        ),
+        (
+            changed("standard_work", "2014-12-01", "2015-01-02"),
+            "standard_work.csv: row 2: it holds before it was agreed on 2015-01-02",
+        ),
+        (
+            changed("standard_work", "v1,install,", "v1,instal,"),
+            "standard_work.csv: row 10: service_type instal is none of repair, install, maintain,",
+        ),
+        (
+            changed("standard_work", ",1,60,0.5,30,", ",1,0,0.5,30,"),
+            "standard_work.csv: row 2: minutes: Input should be greater than 0",
+        ),
+        (
+            changed("recognition_points", "v1,praise,", "v1,applause,"),
+            "recognition_points.csv: row 2: recognition_kind applause is none of praise, referral,",
+        ),
+        (
+            changed("excused_pause_owners", "v1,parts,", "v1,part,"),
+            "excused_pause_owners.csv: row 3: owner part is none of customer, parts, company,",
+        ),
+        (
+            changed("limits", "v1,repeat,7", "v1,repeats,7"),
+            "limits.csv: row 4: limit_code: Input should be 'on_time', 'completion', 'repeat',",
+        ),
+        (
+            changed("limits", "24,hours,2015-01-01,,", "24,hours,2015-01-01,2026-01-01,"),
+            "limits.csv: row 2: on_time is in force on no day from 2026-01-01 on",
+        ),
+        (
+            changed("case_exclusions", "v1,remote_fix,", "v1,remote,"),
+            "case_exclusions.csv: row 151: case_code: Input should be 'duplicate_or_test',",
+        ),
+        (
+            changed("kpi_catalog", ",complaints,share,", ",complaint,share,"),
+            "kpi_catalog.csv: row 5: feed: Input should be 'work_orders', 'surveys',",
+        ),
         # Validity.
         (
             added("kpi_targets", "v2,csat_top2,0.60,0.85,0.95,20,2026-01-01,,Twice in force"),

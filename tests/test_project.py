@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from fieldscore.policy import POLICY
+from fieldscore.canonical import canonical_feeds
+from fieldscore.policy import CASES, LIMITS, POLICY
 from fieldscore.settings import PROJECT
 
 DBT = PROJECT / "dbt_project"
@@ -44,44 +45,77 @@ def policy_rows(name: str) -> list[dict[str, str]]:
 # --- one KPI, one word ---------------------------------------------------------------------------
 
 CATALOG = policy_rows("kpi_catalog")
-MEASURED = [row["kpi_code"] for row in CATALOG if row["is_measured"] == "true"]
+CODES = [row["kpi_code"] for row in CATALOG]
 
 
-def test_every_measured_kpi_has_a_file_and_every_file_is_a_measured_kpi() -> None:
-    assert len(MEASURED) >= 6
+def test_every_kpi_has_a_file_and_every_file_is_a_kpi() -> None:
+    assert len(CODES) == len(set(CODES)) == 28
     files = {path.stem.removeprefix("kpi_") for path in found(MODELS / "kpis", "*.sql")}
-    assert files == set(MEASURED)
+    assert files == set(CODES)
 
 
 def test_the_records_of_every_kpi_file_are_gathered() -> None:
     text = (MODELS / "intermediate" / "int_kpi_records.sql").read_text()
     listed = re.search(r"set kpi_codes = \[(.*?)\]", text, re.DOTALL)
     assert listed
-    assert sorted(re.findall(r"'(\w+)'", listed[1])) == sorted(MEASURED)
+    assert sorted(re.findall(r"'(\w+)'", listed[1])) == sorted(CODES)
 
 
-@pytest.mark.parametrize("code", MEASURED)
+@pytest.mark.parametrize("code", CODES)
 def test_a_kpi_file_says_its_own_code(code: str) -> None:
     text = (MODELS / "kpis" / f"kpi_{code}.sql").read_text()
-    assert re.findall(r"'(\w+)' as kpi_code", text) == [code]
+    said = re.findall(r"'(\w+)' as kpi_code|(?:same_records|repeat_events)\(\s*'(\w+)'", text)
+    assert ["".join(words) for words in said] == [code]
 
 
 def test_catalog_weights_and_targets_know_the_same_kpis() -> None:
-    codes = [row["kpi_code"] for row in CATALOG]
-    assert len(codes) == len(set(codes)) >= 12
-    for name in ("kpi_weights", "kpi_targets"):
-        assert {row["kpi_code"] for row in policy_rows(name)} == set(codes), name
+    weights = policy_rows("kpi_weights")
+    assert {row["kpi_code"] for row in weights} == set(CODES)
+    weighted = {row["kpi_code"] for row in weights if float(row["weight"])}
+    assert {row["kpi_code"] for row in policy_rows("kpi_targets")} == weighted
+    assert len(weighted) == 12
+
+
+def test_the_policy_knows_the_limits_and_cases_the_models_read() -> None:
+    intermediate = MODELS / "intermediate"
+    read = [
+        code
+        for name in ("int_days", "int_periods")
+        for listed in re.findall(
+            r"for code in \[(.*?)\]", (intermediate / f"{name}.sql").read_text(), re.DOTALL
+        )
+        for code in re.findall(r"'(\w+)'", listed)
+    ]
+    assert sorted(read) == sorted(LIMITS)
+    [cases] = re.findall(
+        r"macro case_of(.*?)endmacro",
+        (DBT / "macros" / "kpis.sql").read_text(),
+        re.DOTALL,
+    )
+    told = set(re.findall(r"(?:then|else) '(\w+)'", cases))
+    told -= {"after_departure", "before_departure", "excused", "by_technician", "ordinary"}
+    told |= {
+        f"cancelled_{when}_{whose}"
+        for when in ("before_departure", "after_departure")
+        for whose in ("excused", "by_technician")
+    }
+    assert told == set(CASES)
+
+
+def test_the_canonical_feeds_are_those_of_the_sources_file() -> None:
+    text = (DBT / "macros" / "staging.sql").read_text()
+    [listed] = re.findall(r"macro canonical_feeds\(\).*?return\(\[(.*?)\]", text, re.DOTALL)
+    assert re.findall(r"'(\w+)'", listed) == list(canonical_feeds())
 
 
 def test_every_kpi_has_a_chinese_name_in_the_catalog_and_in_its_description() -> None:
     for row in CATALOG:
         assert CHINESE.search(row["name_zh"]), row["kpi_code"]
-        if row["kpi_code"] in MEASURED:
-            [model] = yaml_of(MODELS / "kpis" / f"kpi_{row['kpi_code']}.yml")["models"]
-            assert row["name_zh"] in model["description"]
+        [model] = yaml_of(MODELS / "kpis" / f"kpi_{row['kpi_code']}.yml")["models"]
+        assert row["name_zh"] in model["description"]
 
 
-@pytest.mark.parametrize("code", MEASURED)
+@pytest.mark.parametrize("code", CODES)
 def test_every_kpi_has_a_unit_test(code: str) -> None:
     tests = yaml_of(MODELS / "kpis" / f"kpi_{code}.yml").get("unit_tests", [])
     assert [test["name"] for test in tests if test["model"] == f"kpi_{code}"]

@@ -180,6 +180,16 @@ def audited(connection: psycopg.Connection, run_id: int) -> None:
         "audit.fct_benchmarks",
         {"period_month": MONTH, "kpi_code": "on_time_24h", "stratum": "all", "rate": 0.1},
     )
+    insert(
+        connection,
+        "audit.fct_pauses",
+        {"pause_id": "P1", "started_at": NOON, "ended_at": NOON, "eligible": False},
+    )
+    insert(
+        connection,
+        "audit.fct_recognitions",
+        {"recognition_id": "R1", "eligible": True, "points": 1, "evidence_ref": "letter"},
+    )
     for order_id, technician_id in (("O1", "T1"), ("O2", "T2")):
         insert(
             connection,
@@ -421,7 +431,8 @@ LINES_ADD_UP = (
     "The lines of every score add up to it, to the last hundredth, and no score means no lines."
 )
 CONTRIBUTIONS_ADD_UP = (
-    "The contributions of a scored technician add up to his score, the effective weights to 100."
+    "The contributions of a scored technician and his recognitions add up to his score,"
+    " the effective weights to 100."
 )
 BROKEN = [
     ("fct_work_orders", "delete from audit.fct_work_orders", {"There are orders."}),
@@ -456,7 +467,7 @@ BROKEN = [
     ("fct_kpi_days", "update audit.fct_kpi_days set n = -1, n_immature = -1",
      {"A count of records is not negative.",
       "A count of immature records is not negative.",
-      "The day cells hold every record that counts, once."}),
+      "The day cells hold every record that counts, once; an available day is none."}),
     ("fct_technician_kpis",
      "update audit.fct_technician_kpis"
      " set raw_value = 1.01, points = 100.01, n = -1, ci_high = 1.01 where contribution = 48",
@@ -465,7 +476,8 @@ BROKEN = [
       "A count of records is not negative.",
       "The upper end of a rate's interval is a rate."}),
     ("fct_technician_kpis",
-     "update audit.fct_technician_kpis set points = case when available then null else 0 end",
+     "update audit.fct_technician_kpis"
+     " set weight = 60, points = case when available then null else 0 end",
      {"An available KPI has a value, points and, if it is weighted, an effective weight.",
       "An unavailable KPI has no value, points or weight, not even zero."}),
     ("fct_technician_scores",
@@ -572,6 +584,36 @@ def test_a_good_delivery_keeps_every_rule_and_undeclared_feeds_are_not_asked_for
     assert len(outcome.findings) > 10
 
 
+DAY = {"updated_at": "2026-03-09"}
+OPTIONAL = {
+    "visits": {
+        "visit_id": "V1", "order_id": "O1", "technician_id": "T1", "role": "lead",
+        "arrived_at": "2026-03-09T09:00", "left_at": "2026-03-09T10:00", "outcome": "fixed", **DAY,
+    },
+    "pauses": {
+        "pause_id": "P1", "order_id": "O1", "owner": "parts", "started_at": "2026-03-09T09:00",
+        "ended_at": "2026-03-09T10:00",
+    },
+    "complaints": {
+        "complaint_id": "C1", "order_id": "O1", "received_at": "2026-03-09",
+        "category": "technician", **DAY,
+    },
+    "inspections": {
+        "inspection_id": "I1", "order_id": "O1", "points_possible": "10", "points_earned": "9",
+    },
+    "parts": {
+        "part_line_id": "L1", "order_id": "O1", "quantity_used": "1", "unit_cost": "12.50", **DAY,
+    },
+    "recognitions": {"recognition_id": "R1", "technician_id": "T1", "kind": "praise"},
+    "training": {"training_id": "TR1", "technician_id": "T1"},
+    "roster": {"technician_id": "T1", "work_date": "2026-03-09", "available_minutes": "480"},
+    "corrections": {
+        "correction_id": "K1", "target_feed": "work_orders", "target_key": "O1",
+        "field": "fault_code", "decision": "upheld", "evidence_ref": "photo", "decided_by": "Li",
+    },
+}  # fmt: skip
+
+
 def test_all_feeds_of_a_good_night_keep_every_rule(warehouse: Warehouse) -> None:
     with warehouse.connect(autocommit=True) as connection:
         run_id = open_run(connection)
@@ -588,6 +630,8 @@ def test_all_feeds_of_a_good_night_keep_every_rule(warehouse: Warehouse) -> None
             "expenses",
             {"expense_id": "E1", "technician_id": "T1", "status": "approved", **claim},
         )
+        for feed, values in OPTIONAL.items():
+            deliver(connection, feed, values)
     outcome = quality.check(warehouse.url, "raw", "raw", run_id)
     assert {f.table for f in outcome.findings} == {f"raw.{f}" for f in canonical_feeds()} | {
         "ops.loads"
@@ -814,9 +858,9 @@ def test_a_missing_column_a_missing_table_and_broken_sql_are_critical(
 
 def test_a_table_without_a_suite_is_an_error(warehouse: Warehouse) -> None:
     with pytest.raises(
-        FieldscoreError, match=r"raw\.visits has no expectations; write .*visits\.yml"
+        FieldscoreError, match=r"raw\.moods has no expectations; write .*moods\.yml"
     ):
-        check_raw(warehouse, 1, "work_orders", "visits")
+        check_raw(warehouse, 1, "work_orders", "moods")
 
 
 def test_a_warehouse_that_goes_away_is_a_passing_fault(

@@ -74,13 +74,13 @@ def test_a_new_canonical_column_is_added_to_a_filled_raw_table(warehouse, settin
     feeds = dict(canonical_feeds())
     surveys = feeds["surveys"]
     feeds["surveys"] = Feed("surveys", True, {**surveys.columns, "mood": Column("mood")})
-    feeds["visits"] = Feed("visits", False, {"visit_id": Column("visit_id")})
+    feeds["moods"] = Feed("moods", False, {"mood_id": Column("mood_id")})
     monkeypatch.setattr(rooms, "canonical_feeds", lambda: feeds)
     with warehouse.connect() as connection:
         connection.execute("insert into raw.surveys (load_id, row_number) values (1, 1)")
         rooms.migrate(connection, settings)
         assert connection.execute("select mood from raw.surveys").fetchall() == [(None,)]
-        assert columns_of(connection, "visits")[-1] == ("visit_id", "character varying")
+        assert columns_of(connection, "moods")[-1] == ("mood_id", "character varying")
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(cluster, settings, monkeypatch):

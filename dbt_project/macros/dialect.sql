@@ -9,6 +9,9 @@
     ((({{ moment }}) at time zone 'UTC') at time zone {{ zone }})
 {%- endmacro %}
 
+{# The local date of a UTC timestamp in an IANA zone. #}
+{% macro local_date(moment, zone) -%}cast({{ local_time(moment, zone) }} as date){%- endmacro %}
+
 {# The UTC timestamp of a local wall-clock time in an IANA zone. #}
 {% macro utc_time(moment, zone) %}{{ return(adapter.dispatch('utc_time')(moment, zone)) }}{% endmacro %}
 {% macro default__utc_time(moment, zone) -%}
@@ -29,6 +32,15 @@
         from generate_series(
             cast({{ first_day }} as timestamp), cast({{ last_day }} as timestamp), interval '1' day
         ) as moments (moment)
+    )
+{%- endmacro %}
+
+{# A table of the minutes from one timestamp to another, both included, in a column `minute`. #}
+{% macro minutes(first_minute, last_minute) %}{{ return(adapter.dispatch('minutes')(first_minute, last_minute)) }}{% endmacro %}
+{% macro default__minutes(first_minute, last_minute) -%}
+    (
+        select moment as minute
+        from generate_series({{ first_minute }}, {{ last_minute }}, interval '1' minute) as moments (moment)
     )
 {%- endmacro %}
 

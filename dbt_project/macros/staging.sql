@@ -1,3 +1,11 @@
+{# The canonical feeds, as models/staging/_raw__sources.yml lists them; a test holds the two together. #}
+{% macro canonical_feeds() %}
+    {{ return([
+        'work_orders', 'surveys', 'expenses', 'technicians', 'areas', 'visits', 'pauses', 'complaints',
+        'inspections', 'parts', 'recognitions', 'training', 'roster', 'corrections',
+    ]) }}
+{% endmacro %}
+
 {#
     The columns of a canonical feed as {name: meta}, from models/staging/_raw__sources.yml, without
     the confidential ones: those stay in raw, where the models' role cannot read them.
@@ -121,15 +129,39 @@ from typed
     {% endif %}
 {% endmacro %}
 
+{# The key of a feed's record as one text, as corrections name it: technician_id/work_date of a roster day. #}
+{% macro record_key(feed) %}
+    {% set keys = [] %}
+    {% for column, meta in feed_columns(feed).items() if meta.key %}{% do keys.append(column) %}{% endfor %}
+    {{ return(keys[0] if keys | length == 1 else "concat_ws('/', " ~ keys | join(', ') ~ ')') }}
+{% endmacro %}
+
+{#
+    The columns of a feed that an upheld correction may change, as {name: meta}: facts, not what
+    identifies a record, orders its versions or names a customer.
+#}
+{% macro correctable_columns(feed) %}
+    {% set columns = {} %}
+    {% for column, meta in feed_columns(feed).items() %}
+        {% if not (meta.key or meta.personal or column in ('updated_at', 'version') or feed == 'corrections') %}
+            {% do columns.update({column: meta}) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(columns) }}
+{% endmacro %}
+
 {#
     One row per good version of a record, with version_no (1 = oldest) and is_current. The highest
     `version` wins where the feed has that column, else the newest updated_at; between equals the
     later delivery, then the later row (handbook 1). A version delivered again takes its last place.
+    An upheld correction is a later fact about the record (handbook 8): it stands in every version that
+    says anything of its column, and in the newest.
 #}
 {% macro feed_versions(feed) %}
 {%- set columns = feed_columns(feed) -%}
 {%- set keys = [] -%}
 {%- for column, meta in columns.items() if meta.key %}{% do keys.append(column) %}{% endfor -%}
+{%- set correctable = correctable_columns(feed) -%}
 with
 night as (
     select * from {{ ref('stg_night') }}
@@ -195,10 +227,32 @@ numbered as (
             delivered_on, {{ key_order('file') }}, load_id, row_number
     )
 )
+{%- if feed != 'corrections' %},
+
+corrections as (
+    select
+        target_key
+        {%- for column, meta in correctable.items() %},
+        {{ 'bool_or' if meta.type == 'boolean' else 'max' }}({{ typed('new_value', meta.type) }}) filter (
+            where field = '{{ column }}'
+        ) as {{ column }}
+        {%- endfor %}
+    from {{ ref('stg_corrections_judged') }}
+    where is_applied and target_feed = '{{ feed }}'
+    group by target_key
+)
+{%- endif %}
 
 select
     {% for column in columns -%}
-    {{ column }},
+    {% if column in correctable -%}
+    case
+        when numbered.{{ column }} is not null or version_no = version_count
+            then coalesce(corrections.{{ column }}, numbered.{{ column }})
+    end as {{ column }},
+    {% else -%}
+    numbered.{{ column }},
+    {% endif -%}
     {% endfor -%}
     version_no,
     version_no = version_count as is_current,
@@ -207,6 +261,9 @@ select
     file,
     row_number
 from numbered
+{% if feed != 'corrections' -%}
+left join corrections on corrections.target_key = {{ record_key(feed) }}
+{% endif %}
 {% endmacro %}
 
 {# The columns of a raw row that may be shown: without its provenance, and without personal ones. #}

@@ -64,10 +64,11 @@ def store_declarations(
         connection.execute(
             """
             insert into ops.declarations
-                (feed, fingerprint, null_tokens, value_maps, time_zone, patterns, templates)
+                (feed, fingerprint, null_tokens, value_maps, time_zone, patterns, templates,
+                counts_from)
             values (
                 %(feed)s, %(fingerprint)s, %(null_tokens)s, %(value_maps)s, %(time_zone)s,
-                %(patterns)s, %(templates)s
+                %(patterns)s, %(templates)s, %(counts_from)s
             )
             on conflict (feed) do update set
                 fingerprint = excluded.fingerprint,
@@ -76,10 +77,12 @@ def store_declarations(
                 time_zone = excluded.time_zone,
                 patterns = excluded.patterns,
                 templates = excluded.templates,
-                declared_at = excluded.declared_at
-            where declarations.fingerprint <> excluded.fingerprint
+                declared_at = excluded.declared_at,
+                counts_from = excluded.counts_from
+            where (declarations.fingerprint, declarations.counts_from)
+                is distinct from (excluded.fingerprint, excluded.counts_from)
             """,
-            row | {"value_maps": Jsonb(row["value_maps"])},
+            row | {"value_maps": Jsonb(row["value_maps"]), "counts_from": declaration.start},
         )
     connection.execute(
         "delete from ops.declarations where feed <> all(%s::varchar[])", [list(declarations)]

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import psycopg
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from fieldscore.canonical import canonical_feeds
 from fieldscore.errors import FieldscoreError
 from fieldscore.settings import PROJECT, Settings
 
@@ -26,8 +27,27 @@ SATISFACTION = "csat_top2"
 SATISFACTION_BOUNDS = (30, 50)
 QUALITY_TO_WORKLOAD = (60, 40)
 
+# What the models ask for by name: a misspelt row would be none, and nobody would notice.
+LIMITS = (
+    "on_time", "completion", "repeat", "repeat_long", "open_pause", "survey_window", "survey_close",
+    "survey_too_fast", "survey_sent", "top_box", "complaint_window", "complaint_answer",
+    "complaint_resolution", "complaint_final_rating", "complaint_mitigated",
+    "complaint_mitigated_satisfied", "complaint_points_answered", "complaint_points_resolved",
+    "complaint_points_satisfied", "cancelled_visit_points", "full_day", "month_days", "preview",
+    "few_orders", "few_answers", "benchmark_months", "benchmark_records", "benchmark_technicians",
+    "duration_low", "duration_high", "score_weight", "score_families", "recognition_cap",
+)  # fmt: skip
+CASES = (
+    "duplicate_or_test", "cancelled_before_departure_excused",
+    "cancelled_before_departure_by_technician", "cancelled_after_departure_excused",
+    "cancelled_after_departure_by_technician", "cancelled_cause_unknown",
+    "service_without_first_time_fix", "irreparable_or_quote_refused", "nothing_to_fix",
+    "remote_fix", "resolution_unknown",
+)  # fmt: skip
+
 _Text = Annotated[str, Field(min_length=1)]
 _Share = Annotated[Decimal, Field(ge=0)]
+_Above = Annotated[Decimal, Field(gt=0)]
 
 
 class _Row(BaseModel):
@@ -55,19 +75,20 @@ FILES = {
     "kpi_catalog": _file(
         "kpi_code", base=_Row, kpi_code=_Text, display_order=int, name=_Text, name_zh=_Text,
         family=Literal["quality", "workload", "cost"], direction=Literal["up", "down"],
-        measure=Literal["rate", "mean", "index", "volume"], is_adjusted=bool, is_benchmarked=bool,
-        is_measured=bool, unit=_Text, definition=_Text,
+        measure=Literal["rate", "mean", "median", "index", "volume", "count"], is_adjusted=bool,
+        is_benchmarked=bool, is_trimmed=bool, is_full_when_empty=bool,
+        feed=Literal[tuple(canonical_feeds())], unit=_Text, definition=_Text,
     ),
     "kpi_weights": _file("kpi_code", kpi_code=_Text, weight=_Share),
     "kpi_targets": _file(
         "kpi_code", kpi_code=_Text, floor=Decimal, target=Decimal, stretch=Decimal,
         prior_records=_Share | None,
     ),
-    "limits": _file("limit_code", limit_code=_Text, value=_Share, unit=_Text),
+    "limits": _file("limit_code", limit_code=Literal[LIMITS], value=_Share, unit=_Text),
     "cancellation_causes": _file(
         "cancel_cause", cancel_cause=_Text, is_excused=bool, is_order=bool
     ),
-    "case_exclusions": _file("case_code", "kpi_code", case_code=_Text, kpi_code=_Text),
+    "case_exclusions": _file("case_code", "kpi_code", case_code=Literal[CASES], kpi_code=_Text),
     "survey_reasons": _file("survey_reason", survey_reason=_Text, is_technicians=bool),
     "staff_respondents": _file("respondent_id", respondent_id=_Text),
     "excused_pause_owners": _file("owner", owner=_Text),
@@ -80,6 +101,14 @@ FILES = {
         opens=time | None, closes=time | None,
     ),
     "benchmark_defaults": _file("kpi_code", kpi_code=_Text, mean=_Share, unit=_Text),
+    "standard_work": _file(
+        "service_type", "appliance_category", "fault_family", service_type=_Text,
+        appliance_category=_Text | None, fault_family=_Text | None, points=_Share, minutes=_Above,
+        diagnosis_points=_Share, diagnosis_minutes=_Above, proposed_by=_Text, agreed_on=date,
+    ),
+    "workload_standards": _file("grade", grade=_Text | None, points=_Above),
+    "recognition_points": _file("recognition_kind", recognition_kind=_Text, points=_Share),
+    "fault_families": _file("fault_code", fault_code=_Text, fault_family=_Text),
 }  # fmt: skip
 
 
@@ -103,6 +132,9 @@ def validate(folder: Path = POLICY) -> None:
             _check_overlaps(name, key, policy[name], wrong)
         _check_kpis(policy, wrong)
         _check_targets(policy["kpi_targets"], wrong)
+        _check_limits(policy["limits"], wrong)
+        _check_words(policy, wrong)
+        _check_standards(policy["standard_work"], wrong)
         _check_hours(policy, wrong)
         _check_weights(policy, wrong)
     if wrong.found:
@@ -219,6 +251,49 @@ def _check_targets(rows: list, wrong: _Wrong) -> None:
             )
 
 
+def _check_limits(rows: list, wrong: _Wrong) -> None:
+    """Every limit is in force from the first day any is, for good."""
+    first = min((row.valid_from for _, row in rows), default=None)
+    for code in LIMITS:
+        held = sorted(
+            (row.valid_from, row.valid_to, n) for n, row in rows if row.limit_code == code
+        )
+        day, last = first, None
+        for start, end, number in held:
+            if start != day:
+                break
+            day, last = end, number
+        if day is not None:
+            wrong.add("limits", last, f"{code} is in force on no day from {day} on")
+
+
+# Policy columns that name a word of a feed: file, column, and the feed's column.
+_WORDS = (
+    ("standard_work", "service_type", ("work_orders", "service_type")),
+    ("cancellation_causes", "cancel_cause", ("work_orders", "cancel_cause")),
+    ("survey_reasons", "survey_reason", ("surveys", "reason")),
+    ("excused_pause_owners", "owner", ("pauses", "owner")),
+    ("recognition_points", "recognition_kind", ("recognitions", "kind")),
+)
+
+
+def _check_words(policy: dict[str, list], wrong: _Wrong) -> None:
+    for name, column, (feed, theirs) in _WORDS:
+        words = canonical_feeds()[feed].columns[theirs].values
+        for number, row in policy[name]:
+            if getattr(row, column) not in words:
+                told = f"{column} {getattr(row, column)} is none of {', '.join(words)}"
+                wrong.add(name, number, told)
+
+
+def _check_standards(rows: list, wrong: _Wrong) -> None:
+    for number, row in rows:
+        if row.fault_family and not row.appliance_category:
+            wrong.add("standard_work", number, "a fault family needs its appliance category")
+        if row.agreed_on > row.valid_from:
+            wrong.add("standard_work", number, f"it holds before it was agreed on {row.agreed_on}")
+
+
 def _check_hours(policy: dict[str, list], wrong: _Wrong) -> None:
     for name in ("calendar_hours", "calendar_days"):
         for number, row in policy[name]:
@@ -267,5 +342,5 @@ def _check_weights(policy: dict[str, list], wrong: _Wrong) -> None:
             )
         aimed = {row.kpi_code for _, row in targets if _holds(row, day)}
         for number, row in held:
-            if row.kpi_code not in aimed:
+            if row.weight and row.kpi_code not in aimed:
                 wrong.add("kpi_weights", number, f"{row.kpi_code} has no target on {day}")

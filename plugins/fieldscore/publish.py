@@ -62,13 +62,13 @@ def marts(manifest: Manifest) -> list[Mart]:
 
 
 def views(manifest: Manifest) -> list[str]:
-    """The marts that are views on other marts, by name."""
+    """The views on other marts, by name: what has no contract of its own."""
     return sorted(
         node.name
         for node in manifest.nodes.values()
         if node.resource_type == "model"
         and node.schema == "audit"
-        and node.config.materialized == "view"
+        and not node.config.contract.enforced
     )
 
 

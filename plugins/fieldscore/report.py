@@ -123,8 +123,8 @@ def _explanation(connection: psycopg.Connection, month: date, technician_id: str
         raise FieldscoreError(f"{technician_id} has no row in fct_technician_scores for {month}.")
     [name, score] = scored
     lines = connection.execute(
-        "select l.kpi_code, l.line_kind, l.points, l.evidence_key, l.reason, k.raw_value, k.n"
-        " from fct_score_lines as l join fct_technician_kpis as k"
+        "select coalesce(l.kpi_code, ''), l.line_kind, l.points, l.evidence_key, l.reason,"
+        " k.raw_value, k.n from fct_score_lines as l left join fct_technician_kpis as k"
         " using (period_month, edition, technician_id, kpi_code)"
         " where l.period_month = %s and l.technician_id = %s order by l.line_no",
         [month, technician_id],
@@ -152,9 +152,9 @@ def _explanation(connection: psycopg.Connection, month: date, technician_id: str
                 pending[0] += 1
                 pending[1] += points
                 continue
-        what = f"{evidence}: {reason}" if evidence else reason or ""
+        what = ": ".join(word for word in (evidence, reason) if word)
         if kind == "full_marks":
-            what = f"value {raw_value:.4f} from {n} records" if raw_value is not None else ""
+            what = f"value {raw_value:.4f} from {n} records" if n else ""
         rows.append([kpi, kind, what, f"{points / 100:+.2f}", f"{running / 100:.2f}"])
     if previous and previous[1] == "event":
         flush(previous[0])

@@ -3,12 +3,12 @@
 -- less those before its start, and the working seconds before a moment are those of the days before its
 -- local day plus what of that day's stretches has passed.
 with
-spans as (
-    select * from {{ ref('int_measured_spans') }}
-),
-
 working_hours as (
     select * from {{ ref('int_working_hours') }}
+),
+
+spans as (
+    select * from {{ ref('int_measured_spans') }}
 ),
 
 working_days as (
@@ -33,17 +33,34 @@ working_days as (
         and opened.day = days.day
 ),
 
+-- One join for the moments below: with a second one the planner, which cannot foresee how few days a
+-- moment has, would look at every day for every moment.
+stretches as (
+    select
+        working_days.*,
+        working_hours.opens_at,
+        working_hours.open_seconds
+    from working_days
+    left join working_hours
+        on working_hours.calendar_id = working_days.calendar_id
+        and working_hours.time_zone = working_days.time_zone
+        and working_hours.day = working_days.day
+    {{ computed_once() }}
+),
+
 ends as (
-    select order_id, clock, calendar_id, time_zone, sign, ended_at as moment from spans
+    select order_id, clock, calendar_id, time_zone, sign, ended_at as moment
+    from spans
     union all
-    select order_id, clock, calendar_id, time_zone, -sign as sign, started_at as moment from spans
+    select order_id, clock, calendar_id, time_zone, -sign as sign, started_at as moment
+    from spans
 ),
 
 local_ends as (
     select
         row_number() over (order by order_id) as end_no,
         ends.*,
-        cast({{ local_time('moment', 'time_zone') }} as date) as day
+        {{ local_date('moment', 'time_zone') }} as day
     from ends
 ),
 
@@ -53,26 +70,22 @@ passed as (
         local_ends.order_id,
         local_ends.clock,
         local_ends.sign,
-        working_days.open_seconds_before
+        stretches.open_seconds_before
         + coalesce(sum(greatest(0, least(
-            working_hours.open_seconds,
-            {{ seconds_between('working_hours.opens_at', 'local_ends.moment') }}
+            stretches.open_seconds,
+            {{ seconds_between('stretches.opens_at', 'local_ends.moment') }}
         ))), 0) as open_seconds
     from local_ends
-    inner join working_days
-        on working_days.calendar_id = local_ends.calendar_id
-        and working_days.time_zone = local_ends.time_zone
-        and working_days.day = local_ends.day
-    left join working_hours
-        on working_hours.calendar_id = local_ends.calendar_id
-        and working_hours.time_zone = local_ends.time_zone
-        and working_hours.day = local_ends.day
+    inner join stretches
+        on stretches.calendar_id = local_ends.calendar_id
+        and stretches.time_zone = local_ends.time_zone
+        and stretches.day = local_ends.day
     group by
         local_ends.end_no,
         local_ends.order_id,
         local_ends.clock,
         local_ends.sign,
-        working_days.open_seconds_before
+        stretches.open_seconds_before
 )
 
 select

@@ -31,7 +31,10 @@ select
     cast(date_trunc('month', days.day) as date) as period_month,
     {% for code in [
         'on_time', 'completion', 'repeat', 'repeat_long', 'open_pause', 'survey_window',
-        'survey_close', 'survey_too_fast', 'top_box'
+        'survey_close', 'survey_too_fast', 'survey_sent', 'top_box', 'complaint_window',
+        'complaint_answer', 'complaint_resolution', 'complaint_final_rating', 'complaint_mitigated',
+        'complaint_mitigated_satisfied', 'complaint_points_answered', 'complaint_points_resolved',
+        'complaint_points_satisfied', 'cancelled_visit_points', 'full_day', 'month_days'
     ] -%}
 max(limits.value) filter (where limits.limit_code = '{{ code }}') as {{ code }}_limit{{ ',' if not loop.last }}
 {% endfor -%}

@@ -21,7 +21,15 @@ select
     records.reason_code,
     records.mature,
     records.next_change_at,
-    records.numerator,
+    -- A trimmed quantity is held to the percentiles of its stratum.
+    case
+        when benchmarks.low is not null and records.quantity is not null
+            then cast(
+                    records.share * greatest(benchmarks.low, least(benchmarks.high, records.quantity))
+                    as decimal(20, 6)
+                )
+        else records.numerator
+    end as numerator,
     -- A benchmarked index is measured against the mean of its stratum.
     cast(records.denominator * coalesce(benchmarks.mean, 1) as decimal(20, 6)) as denominator,
     cast(records.denominator * benchmarks.rate as decimal(20, 10)) as expected,

@@ -26,6 +26,7 @@ limited as (
         orders.first_completed_at,
         orders.cancelled_at,
         orders.accepted_at,
+        orders.arrived_at,
         orders.time_zone,
         limits.on_time_limit * interval '1' hour as on_time_limit,
         limits.completion_limit * interval '1' day as completion_limit
@@ -64,7 +65,7 @@ timed as (
             + coalesce(paused.completion_pause, interval '0' second),
             limited.customer_slot_end
         ) as aged_at,
-        limited.reported_at + limited.on_time_limit as gross_due_at,
+        greatest(limited.reported_at + limited.on_time_limit, limited.customer_slot_end) as gross_due_at,
         coalesce(paused.pause_before_completion, interval '0' second) as pause_before_completion
     from limited
     left join paused on paused.order_id = limited.order_id
@@ -77,6 +78,12 @@ holders as (
         max(versions.version_no) filter (
             where versions.updated_at <= least(timed.due_at, timed.first_completed_at)
         ) as due_version,
+        max(versions.version_no) filter (
+            where versions.updated_at <= least(timed.gross_due_at, timed.first_completed_at)
+        ) as gross_due_version,
+        max(versions.version_no) filter (
+            where versions.updated_at <= least(timed.customer_slot_end, timed.arrived_at)
+        ) as slot_version,
         max(versions.version_no) filter (where versions.updated_at <= timed.aged_at) as aged_version,
         max(versions.version_no) filter (where versions.updated_at <= timed.accepted_at) as accepted_version
     from timed
@@ -89,12 +96,14 @@ select
     timed.due_at,
     timed.gross_due_at,
     timed.aged_at,
-    cast({{ local_time('timed.due_at', 'timed.time_zone') }} as date) as due_on,
-    cast({{ local_time('timed.aged_at', 'timed.time_zone') }} as date) as aged_on,
+    {{ local_date('timed.due_at', 'timed.time_zone') }} as due_on,
+    {{ local_date('timed.aged_at', 'timed.time_zone') }} as aged_on,
     {{ seconds_between('timed.reported_at', 'timed.first_completed_at') }} / 60 as gross_minutes,
     {{ seconds_between('timed.reported_at + timed.pause_before_completion', 'timed.first_completed_at') }} / 60
         as net_minutes,
     due_holder.technician_id as due_technician_id,
+    gross_due_holder.technician_id as gross_due_technician_id,
+    slot_holder.technician_id as slot_technician_id,
     aged_holder.technician_id as aged_technician_id,
     accepter.technician_id as accepting_technician_id
 from timed
@@ -102,6 +111,12 @@ inner join holders on holders.order_id = timed.order_id
 inner join versions as due_holder
     on due_holder.order_id = timed.order_id
     and due_holder.version_no = coalesce(holders.due_version, 1)
+inner join versions as gross_due_holder
+    on gross_due_holder.order_id = timed.order_id
+    and gross_due_holder.version_no = coalesce(holders.gross_due_version, 1)
+inner join versions as slot_holder
+    on slot_holder.order_id = timed.order_id
+    and slot_holder.version_no = coalesce(holders.slot_version, 1)
 inner join versions as aged_holder
     on aged_holder.order_id = timed.order_id
     and aged_holder.version_no = coalesce(holders.aged_version, 1)

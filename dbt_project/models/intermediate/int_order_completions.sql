@@ -1,4 +1,5 @@
--- One row per order that was ever completed: first completion, who did it, and whether it was reopened.
+-- One row per order that was ever completed: first completion, who did it, how it ended then, and
+-- whether it was reopened.
 -- A later version reopens the order when it is no longer completed, or when it moves completed_at past
 -- the moment completion was first shown; any other move of completed_at corrects first completion
 -- (handbook 2.11). A completion that lies ahead of the night has not happened yet.
@@ -34,6 +35,7 @@ later as (
         versions.version_no,
         versions.updated_at,
         versions.completed_at,
+        versions.resolution,
         versions.status = 'completed'
         and (
             versions.completed_at <= first_shown.shown_at
@@ -67,6 +69,7 @@ select
     first_shown.order_id,
     correction.completed_at as first_completed_at,
     first_shown.technician_id as first_completed_by,
+    correction.resolution as first_resolution,
     first_reopening.reopened_at
 from first_shown
 inner join last_correction on last_correction.order_id = first_shown.order_id

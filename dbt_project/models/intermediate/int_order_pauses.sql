@@ -18,7 +18,7 @@ limits as (
     select * from {{ ref('int_days') }}
 ),
 
-pauses as (
+waits as (
     select
         orders.order_id,
         orders.reported_on,
@@ -42,53 +42,20 @@ pauses as (
 ),
 
 excused as (
-    select pauses.*
-    from pauses
-    inner join owners on owners.owner = pauses.owner and {{ in_force('owners', 'pauses.reported_on') }}
-    where pauses.ended_at > pauses.started_at
+    select waits.order_id, waits.started_at, waits.ended_at
+    from waits
+    inner join owners on owners.owner = waits.owner and {{ in_force('owners', 'waits.reported_on') }}
+    where waits.ended_at > waits.started_at
+
+    union all
+
+    select pauses.order_id, greatest(pauses.started_at, orders.reported_at) as started_at, pauses.ended_at
+    from {{ ref('int_pauses') }} as pauses
+    inner join orders on orders.order_id = pauses.order_id
+    where pauses.reason_code is null and pauses.ended_at > orders.reported_at
 ),
 
--- Overlapping pauses count once: a pause opens a new stretch when it starts after all earlier ones ended.
-marked as (
-    select
-        order_id,
-        started_at,
-        ended_at,
-        case
-            when started_at <= max(ended_at)
-                    over (
-                        partition by order_id
-                        order by started_at, ended_at
-                        rows between unbounded preceding and 1 preceding
-                    )
-                then 0
-            else 1
-        end as opens_stretch
-    from excused
-),
-
-stretched as (
-    select
-        order_id,
-        started_at,
-        ended_at,
-        sum(opens_stretch) over (
-            partition by order_id
-            order by started_at, ended_at
-            rows between unbounded preceding and current row
-        ) as stretch_no
-    from marked
-),
-
-merged as (
-    select
-        order_id,
-        stretch_no,
-        min(started_at) as started_at,
-        max(ended_at) as ended_at
-    from stretched
-    group by order_id, stretch_no
-)
+{{ merged_stretches('excused') }}
 
 select
     order_id,

@@ -23,19 +23,23 @@ earlier as (
         orders.customer_id,
         orders.appliance_category,
         orders.fault_family,
-        completions.completed_at
-    from orders
-    inner join completions on completions.order_id = orders.order_id
-),
-
-later as (
-    select
-        orders.*,
+        completions.completed_at,
         limits.repeat_limit,
         limits.repeat_long_limit
     from orders
+    inner join completions on completions.order_id = orders.order_id
+    -- The earlier order is judged, so its limits hold: those of its report (handbook 4.1).
     inner join limits on limits.day = orders.reported_on
-    where orders.service_type = 'repair' and orders.status <> 'cancelled'
+),
+
+later as (
+    select orders.*
+    from orders
+    left join {{ ref('int_order_follow_ups') }} as follow_ups on follow_ups.order_id = orders.order_id
+    where
+        orders.service_type = 'repair'
+        and orders.status <> 'cancelled'
+        and follow_ups.order_id is null
 ),
 
 matched as (
@@ -43,8 +47,8 @@ matched as (
         later.order_id,
         later.reported_at,
         later.fault_family,
-        later.repeat_limit,
-        later.repeat_long_limit,
+        earlier.repeat_limit,
+        earlier.repeat_long_limit,
         earlier.order_id as repeated_order_id,
         earlier.fault_family as repeated_fault_family,
         earlier.completed_at as repeated_completed_at
@@ -57,8 +61,8 @@ matched as (
         later.order_id,
         later.reported_at,
         later.fault_family,
-        later.repeat_limit,
-        later.repeat_long_limit,
+        earlier.repeat_limit,
+        earlier.repeat_long_limit,
         earlier.order_id as repeated_order_id,
         earlier.fault_family as repeated_fault_family,
         earlier.completed_at as repeated_completed_at

@@ -1,21 +1,21 @@
--- One row per month from the first record's month to the night's, with its state and the limits in force
+-- One row per month from the one work orders count from to the night's, with its state and the limits in force
 -- on its first day.
 with
 night as (
     select * from {{ ref('stg_night') }}
 ),
 
-records as (
-    select min(business_date) as first_day from {{ ref('int_kpi_records') }}
+feeds as (
+    select * from {{ ref('int_feeds') }} where feed = 'work_orders'
 ),
 
 months as (
     select distinct days.period_month
     from {{ ref('int_days') }} as days
-    cross join records
+    cross join feeds
     cross join night
     where
-        days.period_month >= cast(date_trunc('month', records.first_day) as date)
+        days.period_month >= cast(date_trunc('month', feeds.counts_from) as date)
         and days.period_month <= night.business_date
 ),
 
@@ -24,7 +24,8 @@ limited as (
         months.period_month,
         {% for code in [
             'preview', 'few_orders', 'few_answers', 'benchmark_months', 'benchmark_records',
-            'benchmark_technicians', 'score_weight', 'score_families'
+            'benchmark_technicians', 'duration_low', 'duration_high', 'score_weight', 'score_families',
+            'recognition_cap'
         ] -%}
     max(limits.value) filter (where limits.limit_code = '{{ code }}') as {{ code }}_limit{{ ',' if not loop.last }}
     {% endfor -%}

@@ -1,4 +1,4 @@
--- One row per period and weighted KPI: the weight and the line in force on the period's first day.
+-- One row per period and KPI: the weight and the line in force on the period's first day.
 with
 periods as (
     select * from {{ ref('int_periods') }}
@@ -27,6 +27,8 @@ select
     periods.benchmark_technicians_limit,
     periods.score_weight_limit,
     periods.score_families_limit,
+    periods.duration_low_limit,
+    periods.duration_high_limit,
     catalog.kpi_code,
     catalog.display_order,
     catalog.family,
@@ -34,7 +36,9 @@ select
     catalog.measure,
     catalog.is_adjusted,
     catalog.is_benchmarked,
-    catalog.is_measured,
+    catalog.is_trimmed,
+    catalog.is_full_when_empty,
+    coalesce(feeds.counts_from <= periods.period_month, false) as is_feed_there,
     weights.policy_version,
     weights.weight,
     targets.floor,
@@ -48,7 +52,9 @@ from periods
 cross join catalog
 inner join weights
     on weights.kpi_code = catalog.kpi_code and {{ in_force('weights', 'periods.period_month') }}
-inner join targets
+left join {{ ref('int_feeds') }} as feeds on feeds.feed = catalog.feed
+-- What has no weight has no line either.
+left join targets
     on targets.kpi_code = catalog.kpi_code and {{ in_force('targets', 'periods.period_month') }}
 left join defaults
     on defaults.kpi_code = catalog.kpi_code and {{ in_force('defaults', 'periods.period_month') }}

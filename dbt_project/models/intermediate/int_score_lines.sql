@@ -1,4 +1,5 @@
 -- One row per line of a technician's explanation; the lines of a score add up to it, to 1/100.
+-- Recognitions come after the KPIs, and what is above their cap goes off in a line of its own.
 -- Exact parts in 1/100 of a point are rounded down, and what is missing to the KPI's contribution goes to
 -- the largest remainders; ties by anchor time, then key in byte order (handbook 5.3).
 with
@@ -32,7 +33,8 @@ losing as (
         on events.period_month = kpis.period_month
         and events.technician_id = kpis.technician_id
         and events.kpi_code = kpis.kpi_code
-    where kpis.raw_points < 100
+    -- A workload that falls short has no event to blame: it is one line.
+    where kpis.raw_points < 100 and kpis.measure <> 'volume'
 ),
 
 shared as (
@@ -63,6 +65,16 @@ parts as (
     union all
 
     select
+        period_month, technician_id, kpi_code, 2 as kind_order, 'shortfall' as line_kind,
+        -(100 - raw_points) * weight as exact,
+        null as evidence_feed, null as evidence_key,
+        null as anchored_at, 'below the standard of the grade' as reason
+    from kpis
+    where measure = 'volume' and raw_points < 100
+
+    union all
+
+    select
         period_month, technician_id, kpi_code, 3 as kind_order, 'adjustment' as line_kind,
         (points - raw_points) * weight as exact,
         null as evidence_feed, null as evidence_key,
@@ -76,11 +88,7 @@ parts as (
         period_month, technician_id, kpi_code, 4 as kind_order, 'unavailable' as line_kind,
         -weight * 100 as exact,
         null as evidence_feed, null as evidence_key,
-        null as anchored_at,
-        case
-            when is_measured then 'nothing to measure in this period'
-            else 'not measured by this release'
-        end as reason
+        null as anchored_at, 'nothing to measure in this period' as reason
     from kpis
     where not available
 
@@ -112,34 +120,99 @@ floored as (
             {{ key_order('evidence_key') }} nulls last,
             kind_order
     )
-)
+),
 
-select
-    floored.period_month,
-    0 as edition,
-    floored.technician_id,
-    row_number() over (
-        partition by floored.period_month, floored.technician_id
-        order by
-            kpis.display_order,
-            floored.kind_order,
-            floored.anchored_at nulls last,
-            {{ key_order('floored.evidence_key') }} nulls last
-    ) as line_no,
-    floored.kpi_code,
-    floored.line_kind,
-    cast(
+kpi_lines as (
+    select
+        floored.period_month,
+        floored.technician_id,
+        kpis.display_order,
+        floored.kind_order,
+        floored.anchored_at,
+        floored.kpi_code,
+        floored.line_kind,
         floored.whole
         + case
             when floored.remainder_rank <= coalesce(kpis.contribution, 0) * 100 - floored.whole_total then 1
             else 0
-        end as integer
-    ) as points,
-    floored.evidence_feed,
-    floored.evidence_key,
-    floored.reason
-from floored
-inner join kpis
-    on kpis.period_month = floored.period_month
-    and kpis.technician_id = floored.technician_id
-    and kpis.kpi_code = floored.kpi_code
+        end as points,
+        floored.evidence_feed,
+        floored.evidence_key,
+        floored.reason
+    from floored
+    inner join kpis
+        on kpis.period_month = floored.period_month
+        and kpis.technician_id = floored.technician_id
+        and kpis.kpi_code = floored.kpi_code
+),
+
+scored as (
+    select distinct period_month, technician_id from kpis
+),
+
+recognition_lines as (
+    select
+        scored.period_month,
+        scored.technician_id,
+        1000 as display_order,
+        1 as kind_order,
+        cast(recognitions.occurred_on as timestamp) as anchored_at,
+        cast(null as varchar) as kpi_code,
+        'recognition' as line_kind,
+        recognitions.points * 100 as points,
+        'recognitions' as evidence_feed,
+        recognitions.recognition_id as evidence_key,
+        concat_ws(' ', recognitions.kind, recognitions.evidence_ref) as reason
+    from scored
+    inner join {{ ref('int_recognitions') }} as recognitions
+        on recognitions.period_month = scored.period_month
+        and recognitions.technician_id = scored.technician_id
+    where recognitions.eligible
+),
+
+cap_lines as (
+    select
+        recognition_lines.period_month,
+        recognition_lines.technician_id,
+        1000 as display_order,
+        2 as kind_order,
+        cast(null as timestamp) as anchored_at,
+        cast(null as varchar) as kpi_code,
+        'cap' as line_kind,
+        max(periods.recognition_cap_limit) * 100 - sum(recognition_lines.points) as points,
+        cast(null as varchar) as evidence_feed,
+        cast(null as varchar) as evidence_key,
+        'recognitions bring no more' as reason
+    from recognition_lines
+    inner join {{ ref('int_periods') }} as periods on periods.period_month = recognition_lines.period_month
+    group by recognition_lines.period_month, recognition_lines.technician_id
+    having sum(recognition_lines.points) > max(periods.recognition_cap_limit) * 100
+),
+
+all_lines as (
+    select * from kpi_lines
+    union all
+    select * from recognition_lines
+    union all
+    select * from cap_lines
+)
+
+select
+    period_month,
+    0 as edition,
+    technician_id,
+    row_number() over (
+        partition by period_month, technician_id
+        order by
+            display_order,
+            kind_order,
+            anchored_at nulls last,
+            {{ key_order('evidence_key') }} nulls last
+    ) as line_no,
+    kpi_code,
+    line_kind,
+    cast(points as integer) as points,
+    evidence_feed,
+    evidence_key,
+    reason
+from all_lines

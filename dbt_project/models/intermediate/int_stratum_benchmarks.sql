@@ -6,6 +6,7 @@ strata as (
         kpi_code,
         coalesce(stratum, '?') as stratum
     from {{ ref('int_kpi_records') }}
+    where kpi_code in (select benchmarks.kpi_code from {{ ref('int_benchmarks') }} as benchmarks)
 ),
 
 benchmarks as (
@@ -30,6 +31,8 @@ found as (
         benchmarks.stratum as benchmark_stratum,
         benchmarks.rate,
         benchmarks.mean,
+        benchmarks.low,
+        benchmarks.high,
         row_number() over (
             partition by parents.period_month, parents.kpi_code, parents.stratum
             order by parents.distance
@@ -41,6 +44,6 @@ found as (
         and benchmarks.stratum = parents.benchmark_stratum
 )
 
-select period_month, kpi_code, stratum, benchmark_stratum, rate, mean
+select period_month, kpi_code, stratum, benchmark_stratum, rate, mean, low, high
 from found
 where nearness = 1

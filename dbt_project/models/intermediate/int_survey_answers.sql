@@ -45,13 +45,14 @@ sendings as (
 windows as (
     select
         anchored.*,
-        cast({{ local_time('anchored.anchored_at', 'anchored.time_zone') }} as date) as anchored_on,
+        {{ local_date('anchored.anchored_at', 'anchored.time_zone') }} as anchored_on,
         least(
             sendings.first_sent_at + anchored.survey_window_limit * interval '1' day,
             {{ utc_time(
-                "date_trunc('month', " ~ local_time('anchored.anchored_at', 'anchored.time_zone') ~ ") + interval '1' month",
+                "date_trunc('month', " ~ local_time('anchored.anchored_at', 'anchored.time_zone')
+                ~ ") + interval '1' month + anchored.survey_close_limit * interval '1' day",
                 'anchored.time_zone'
-            ) }} + anchored.survey_close_limit * interval '1' day
+            ) }}
         ) as closes_at
     from anchored
     inner join sendings on sendings.order_id = anchored.order_id
@@ -77,6 +78,7 @@ judged as (
         answers.sent_at,
         answers.answered_at,
         answers.rating,
+        answers.recommend,
         answers.reason,
         windows.anchored_at,
         windows.anchored_on,
@@ -125,6 +127,7 @@ select
     sent_at,
     answered_at,
     rating,
+    recommend,
     reason,
     anchored_at,
     anchored_on,

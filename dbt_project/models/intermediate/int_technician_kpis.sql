@@ -1,4 +1,4 @@
--- One row per technician, period and weighted KPI: value, adjusted value, points, weight. Handbook 4 and 5.
+-- One row per technician, period and KPI: value, adjusted value, points, weight. Handbook 4 and 5.
 with
 policy as (
     select * from {{ ref('int_policy') }}
@@ -12,13 +12,7 @@ company as (
     select * from {{ ref('int_benchmarks') }} where stratum = 'all'
 ),
 
-technician_periods as (
-    select distinct events.period_month, events.technician_id
-    from events
-    inner join {{ ref('int_periods') }} as periods on periods.period_month = events.period_month
-    where events.technician_id is not null and events.eligible
-),
-
+-- An available day is no record of a KPI: it only makes the others comparable.
 summed as (
     select
         period_month,
@@ -27,10 +21,35 @@ summed as (
         sum(numerator) filter (where mature) as numerator,
         sum(denominator) filter (where mature) as denominator,
         sum(expected) filter (where mature) as expected,
-        count(*) filter (where mature) as n,
-        count(*) filter (where not mature) as n_immature
+        count(*) filter (where mature and feed <> 'roster') as n,
+        count(*) filter (where not mature and feed <> 'roster') as n_immature
     from events
     where eligible and technician_id is not null
+    group by period_month, technician_id, kpi_code
+),
+
+technician_periods as (
+    select distinct summed.period_month, summed.technician_id
+    from summed
+    inner join {{ ref('int_periods') }} as periods on periods.period_month = summed.period_month
+    where summed.n > 0 or summed.n_immature > 0
+),
+
+-- Medians do not add up: they are taken of the records.
+medians as (
+    select
+        period_month,
+        technician_id,
+        kpi_code,
+        cast(
+            percentile_cont(0.5) within group (order by numerator) as decimal(28, 10)
+        ) as median
+    from events
+    where
+        eligible
+        and mature
+        and technician_id is not null
+        and kpi_code in (select policy.kpi_code from policy where policy.measure = 'median')
     group by period_month, technician_id, kpi_code
 ),
 
@@ -44,7 +63,6 @@ valued as (
         policy.direction,
         policy.measure,
         policy.is_adjusted,
-        policy.is_measured,
         policy.score_weight_limit,
         policy.score_families_limit,
         policy.weight,
@@ -55,11 +73,22 @@ valued as (
         summed.denominator,
         coalesce(summed.n, 0) as n,
         coalesce(summed.n_immature, 0) as n_immature,
-        coalesce(summed.denominator > 0, false) as available,
-        {{ ratio('summed.numerator', 'summed.denominator') }} as raw_value,
+        -- Days to work in alone measure nothing; nothing to handle is handled well (handbook 2.10 and 3).
+        case
+            when coalesce(summed.n, 0) > 0 then summed.denominator > 0
+            else policy.is_full_when_empty and policy.is_feed_there
+        end as available,
+        case
+            when policy.measure = 'count' then cast(summed.numerator as decimal(28, 10))
+            when policy.measure = 'median' then medians.median
+            when summed.n > 0 then {{ ratio('summed.numerator', 'summed.denominator') }}
+            when policy.is_full_when_empty and policy.is_feed_there
+                then cast(policy.stretch as decimal(28, 10))
+        end as raw_value,
+        -- Failures are counted in records, whatever a record's denominator is (DECISIONS.md).
         case when policy.direction = 'up' then summed.denominator - summed.numerator else summed.numerator end
-            as failures,
-        summed.expected,
+        * summed.n / nullif(summed.denominator, 0) as failures,
+        summed.expected * summed.n / nullif(summed.denominator, 0) as expected,
         company.rate as company_rate,
         -- k prior records' worth of failures at the company's rate (handbook 4.3).
         policy.prior_records * company.rate as prior_failures
@@ -69,6 +98,10 @@ valued as (
         on summed.period_month = technician_periods.period_month
         and summed.technician_id = technician_periods.technician_id
         and summed.kpi_code = policy.kpi_code
+    left join medians
+        on medians.period_month = technician_periods.period_month
+        and medians.technician_id = technician_periods.technician_id
+        and medians.kpi_code = policy.kpi_code
     left join company
         on company.period_month = technician_periods.period_month
         and company.kpi_code = policy.kpi_code
@@ -77,9 +110,13 @@ valued as (
 adjusted as (
     select
         valued.*,
+        -- Without prior records (m = 0) and with nothing expected there is nothing to hold the raw rate against.
         case
             when available and is_adjusted
-                then least(1, {{ ratio('company_rate * (failures + prior_failures)', 'expected + prior_failures') }})
+                then least(1, coalesce(
+                        {{ ratio('company_rate * (failures + prior_failures)', 'expected + prior_failures') }},
+                        {{ ratio('failures', 'n') }}
+                    ))
         end as adjusted_failure_rate
     from valued
 ),
@@ -99,8 +136,8 @@ scored as (
 pointed as (
     select
         scored.*,
-        case when available then {{ points('raw_value', 'scored') }} end as raw_points,
-        case when available then {{ points('adjusted_value', 'scored') }} end as points
+        case when available and weight > 0 then {{ points('raw_value', 'scored') }} end as raw_points,
+        case when available and weight > 0 then {{ points('adjusted_value', 'scored') }} end as points
     from scored
 ),
 
@@ -136,7 +173,7 @@ effective as (
         weighed.*,
         coalesce(families.available_families, 0) as available_families,
         case
-            when weighed.available then {{ ratio(
+            when weighed.available and weighed.weight > 0 then {{ ratio(
                 'weighed.weight * weighed.family_weight * 100',
                 '(weighed.available_in_family * families.weight_of_available_families)'
             ) }}
@@ -152,7 +189,8 @@ decided as (
         effective.*,
         coalesce(available_weight >= score_weight_limit, false)
         and available_families >= score_families_limit as is_scored,
-        company_rate * sqrt(failures + prior_failures) / (expected + prior_failures) as standard_error,
+        company_rate * sqrt(failures + prior_failures)
+        / nullif(expected + prior_failures, 0) as standard_error,
         case
             when points <= 0 or points >= 100 then 0
             when points < 80 then 80 / abs(target - floor)
@@ -175,7 +213,6 @@ select
     decided.n,
     decided.n_immature,
     decided.available,
-    decided.is_measured,
     decided.raw_value,
     decided.adjusted_value,
     decided.raw_points,
@@ -191,11 +228,11 @@ select
     -- 95 % Wilson interval of the raw rate; means and indices have none.
     case
         when decided.available and decided.measure = 'rate'
-            then greatest(0, {{ wilson_end('decided.raw_value', 'decided.denominator', '-') }})
+            then greatest(0, {{ wilson_end('decided.raw_value', 'decided.n', '-') }})
     end as ci_low,
     case
         when decided.available and decided.measure = 'rate'
-            then least(1, {{ wilson_end('decided.raw_value', 'decided.denominator', '+') }})
+            then least(1, {{ wilson_end('decided.raw_value', 'decided.n', '+') }})
     end as ci_high,
     -- One standard error of the contribution (handbook 4.4); raw values scored as they are have none.
     cast(

@@ -44,9 +44,29 @@ summed as (
     group by kpis.period_month, kpis.edition, kpis.technician_id
 ),
 
+-- Recognitions add to a score, up to their cap (handbook 5.4).
+recognised as (
+    select
+        recognitions.period_month,
+        recognitions.technician_id,
+        least(sum(recognitions.points), max(periods.recognition_cap_limit)) as points
+    from {{ ref('int_recognitions') }} as recognitions
+    inner join periods on periods.period_month = recognitions.period_month
+    where recognitions.eligible
+    group by recognitions.period_month, recognitions.technician_id
+),
+
 badged as (
     select
-        summed.*,
+        summed.period_month,
+        summed.edition,
+        summed.technician_id,
+        summed.is_scored,
+        summed.score + coalesce(recognised.points, 0) as score,
+        summed.variance,
+        summed.quality_score,
+        summed.workload_score,
+        summed.cost_score,
         case
             when
                 coalesce(order_counts.orders, 0) < periods.few_orders_limit
@@ -55,6 +75,9 @@ badged as (
         end as badge
     from summed
     inner join periods on periods.period_month = summed.period_month
+    left join recognised
+        on recognised.period_month = summed.period_month
+        and recognised.technician_id = summed.technician_id
     left join order_counts
         on order_counts.period_month = summed.period_month
         and order_counts.technician_id = summed.technician_id

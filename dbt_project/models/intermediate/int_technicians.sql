@@ -1,4 +1,4 @@
--- One row per technician, also those only an order or an expense names, as of the night.
+-- One row per technician, also those only an order, a visit, a parts line or an expense names, as of the night.
 with
 registered as (
     select * from {{ ref('stg_technicians') }}
@@ -8,6 +8,10 @@ named as (
     select technician_id from {{ ref('stg_work_orders_versions') }} where technician_id is not null
     union
     select technician_id from {{ ref('stg_expenses') }}
+    union
+    select technician_id from {{ ref('stg_visits') }}
+    union
+    select technician_id from {{ ref('stg_parts') }}
     union
     select technician_id from registered
 )

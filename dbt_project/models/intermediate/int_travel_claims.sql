@@ -11,13 +11,26 @@ orders as (
 ),
 
 visits as (
+    select
+        visits.order_id,
+        visits.technician_id,
+        {{ local_date('visits.visited_at', 'orders.time_zone') }} as visited_on
+    from {{ ref('int_order_visits') }} as visits
+    inner join orders on orders.order_id = visits.order_id
+    where visits.is_credited
+
+    union
+
     -- Without visit rows an order has one implied visit: its technician, at arrival (handbook 2.6).
     select
         order_id,
         accountable_technician_id as technician_id,
-        cast({{ local_time('coalesce(arrived_at, first_completed_at)', 'time_zone') }} as date) as visited_on
+        {{ local_date('coalesce(arrived_at, first_completed_at)', 'time_zone') }} as visited_on
     from orders
-    where coalesce(arrived_at, first_completed_at) is not null
+    where
+        not has_visits
+        and coalesce(arrived_at, first_completed_at) is not null
+        and coalesce(resolution, '') <> 'remote_fix'
 ),
 
 reached as (
@@ -48,6 +61,7 @@ select
     technician_id,
     status,
     incurred_on,
+    updated_at,
     spent_on_order_id as order_id,
     cast(
         case

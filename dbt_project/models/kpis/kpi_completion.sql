@@ -18,9 +18,9 @@ judged as (
         orders.order_id,
         orders.stratum,
         clocks.aged_technician_id as technician_id,
-        clocks.aged_at,
-        clocks.aged_on,
-        night.as_of >= clocks.aged_at as mature,
+        clocks.aged_at as anchored_at,
+        clocks.aged_at as matures_at,
+        clocks.aged_on as business_date,
         case
             when
                 exclusions.case_code is not null
@@ -31,9 +31,15 @@ judged as (
         end as exclusion,
         coalesce(orders.first_completed_at <= clocks.aged_at, false) as is_completed
     from orders
-    cross join night
     inner join clocks on clocks.order_id = orders.order_id
     {{ join_exclusions('completion') }}
+),
+
+verdicts as (
+    select
+        judged.*,
+        case when not is_completed then 'not_completed' end as failure
+    from judged
 )
 
 select
@@ -42,17 +48,12 @@ select
     order_id as record_key,
     order_id,
     technician_id,
-    aged_on as business_date,
-    aged_at as anchored_at,
-    exclusion is null as eligible,
-    case
-        when exclusion is not null then exclusion
-        when mature and not is_completed then 'not_completed'
-    end as reason_code,
-    mature,
-    case when not mature then aged_at end as next_change_at,
+    verdicts.business_date,
+    anchored_at,
+    {{ verdict() }},
     case when is_completed then 1 else 0 end as numerator,
     1 as denominator,
     stratum,
     cast(null as varchar) as evidence_ref
-from judged
+from verdicts
+cross join night

@@ -28,27 +28,32 @@ judged as (
         orders.stratum,
         orders.accountable_technician_id as technician_id,
         coalesce(
-            answers.anchored_on, cast({{ local_time('answers.sent_at', 'night.time_zone') }} as date)
+            answers.anchored_on, {{ local_date('answers.sent_at', 'night.time_zone') }}
         ) as business_date,
         coalesce(answers.anchored_at, answers.sent_at) as anchored_at,
-        answers.closes_at,
-        answers.is_valid_answer or answers.void_reason is not null or night.as_of >= answers.closes_at as mature,
+        case
+            when answers.is_valid_answer or answers.void_reason is not null
+                then coalesce(least(answers.answered_at, answers.closes_at), answers.sent_at)
+            else answers.closes_at
+        end as matures_at,
         case
             when answers.void_reason is not null then answers.void_reason
-            when exclusions.case_code is not null then orders.case_code
+            when exclusions.case_code is not null then orders.first_case_code
             when answers.answered_at is not null and not answers.is_valid_answer then 'superseded_answer'
             when reasons.is_technicians = false then 'not_technicians_doing'
             when orders.accountable_technician_id is null then 'technician_unknown'
         end as exclusion,
-        answers.rating,
-        answers.rating >= limits.top_box_limit as is_top_box
+        answers.rating >= limits.top_box_limit as is_top_box,
+        case
+            when answers.rating < limits.top_box_limit then concat_ws('_', 'rated', cast(answers.rating as varchar))
+        end as failure
     from answers
     cross join night
     left join orders on orders.order_id = answers.order_id
     left join limits on limits.day = orders.reported_on
     left join reasons
         on reasons.survey_reason = answers.reason and {{ in_force('reasons', 'orders.reported_on') }}
-    {{ join_exclusions('csat_top2') }}
+    {{ join_exclusions('csat_top2', case_code='first_case_code') }}
 )
 
 select
@@ -57,17 +62,12 @@ select
     survey_id as record_key,
     order_id,
     technician_id,
-    business_date,
+    judged.business_date,
     anchored_at,
-    exclusion is null as eligible,
-    case
-        when exclusion is not null then exclusion
-        when mature and not is_top_box then concat_ws('_', 'rated', cast(rating as varchar))
-    end as reason_code,
-    mature,
-    case when not mature then closes_at end as next_change_at,
+    {{ verdict() }},
     case when is_top_box then 1 else 0 end as numerator,
     1 as denominator,
     stratum,
     cast(null as varchar) as evidence_ref
 from judged
+cross join night

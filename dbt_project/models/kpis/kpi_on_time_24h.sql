@@ -23,9 +23,9 @@ judged as (
         orders.stratum,
         orders.first_completed_at,
         clocks.due_technician_id as technician_id,
-        clocks.due_at,
-        clocks.due_on,
-        night.as_of >= least(clocks.due_at, orders.first_completed_at) as mature,
+        clocks.due_at as anchored_at,
+        clocks.due_on as business_date,
+        least(clocks.due_at, orders.first_completed_at) as matures_at,
         case
             when
                 exclusions.case_code is not null
@@ -42,10 +42,22 @@ judged as (
             orders.reopened_at <= orders.first_completed_at + limits.repeat_limit * interval '1' day, false
         ) as is_reopened
     from orders
-    cross join night
     inner join clocks on clocks.order_id = orders.order_id
     inner join limits on limits.day = orders.reported_on
     {{ join_exclusions('on_time_24h') }}
+),
+
+verdicts as (
+    select
+        judged.*,
+        is_in_time and not is_reopened as is_on_time,
+        case
+            when is_in_time and is_reopened then 'reopened'
+            when is_in_time then null
+            when first_completed_at is null then 'open_past_due'
+            else 'completed_late'
+        end as failure
+    from judged
 )
 
 select
@@ -54,21 +66,12 @@ select
     order_id as record_key,
     order_id,
     technician_id,
-    due_on as business_date,
-    due_at as anchored_at,
-    exclusion is null as eligible,
-    case
-        when exclusion is not null then exclusion
-        when not mature then null
-        when is_in_time and is_reopened then 'reopened'
-        when is_in_time then null
-        when first_completed_at is null then 'open_past_due'
-        else 'completed_late'
-    end as reason_code,
-    mature,
-    case when not mature then due_at end as next_change_at,
-    case when is_in_time and not is_reopened then 1 else 0 end as numerator,
+    verdicts.business_date,
+    anchored_at,
+    {{ verdict() }},
+    case when is_on_time then 1 else 0 end as numerator,
     1 as denominator,
     stratum,
     cast(null as varchar) as evidence_ref
-from judged
+from verdicts
+cross join night

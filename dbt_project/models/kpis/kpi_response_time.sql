@@ -1,6 +1,10 @@
 -- One row per order: net business minutes from report to acceptance (never accepted: to arrival).
 -- Counts for the day of acceptance, for who accepted.
 with
+night as (
+    select * from {{ ref('stg_night') }}
+),
+
 orders as (
     select * from {{ ref('int_orders') }}
 ),
@@ -20,8 +24,16 @@ judged as (
         clocks.accepting_technician_id as technician_id,
         coalesce(orders.accepted_at, orders.arrived_at, orders.reported_at) as anchored_at,
         orders.time_zone,
-        coalesce(orders.accepted_at, orders.arrived_at) is not null
-        or orders.status in ('completed', 'cancelled') as mature,
+        -- Over without either: nothing more is to come.
+        coalesce(
+            orders.accepted_at,
+            orders.arrived_at,
+            case
+                when orders.status in ('completed', 'cancelled')
+                    then coalesce(orders.first_completed_at, orders.cancelled_at, orders.updated_at)
+            end
+        ) as matures_at,
+        cast(null as varchar) as failure,
         business_minutes.minutes,
         case
             when exclusions.case_code is not null then orders.case_code
@@ -48,14 +60,12 @@ select
     order_id as record_key,
     order_id,
     technician_id,
-    cast({{ local_time('anchored_at', 'time_zone') }} as date) as business_date,
+    {{ local_date('anchored_at', 'judged.time_zone') }} as business_date,
     anchored_at,
-    exclusion is null as eligible,
-    exclusion as reason_code,
-    mature,
-    cast(null as timestamp) as next_change_at,
+    {{ verdict() }},
     coalesce(minutes, 0) as numerator,
     1 as denominator,
     stratum,
     cast(null as varchar) as evidence_ref
 from judged
+cross join night

@@ -2,6 +2,10 @@
 -- The numerator is approved travel; the denominator becomes the area's benchmark mean per claimed order.
 -- Counts for the day of final completion (cancelled: of cancellation).
 with
+night as (
+    select * from {{ ref('stg_night') }}
+),
+
 orders as (
     select * from {{ ref('int_orders') }}
 ),
@@ -18,9 +22,9 @@ ended as (
         orders.reported_on,
         orders.accountable_technician_id,
         coalesce(orders.final_completed_at, orders.cancelled_at) as anchored_at,
-        cast(
-            {{ local_time('coalesce(orders.final_completed_at, orders.cancelled_at)', 'orders.time_zone') }} as date
-        ) as business_date,
+        {{ local_date(
+            'coalesce(orders.final_completed_at, orders.cancelled_at)', 'orders.time_zone'
+        ) }} as business_date,
         exclusions.case_code is not null as is_excluded
     from orders
     {{ join_exclusions('travel_cost_index') }}
@@ -32,6 +36,7 @@ approved as (
         order_id,
         technician_id,
         sum(amount) as amount,
+        max(updated_at) as approved_at,
         min({{ key_order('expense_id') }}) as expense_id
     from claims
     where status = 'approved' and order_id is not null
@@ -46,9 +51,8 @@ claimed as (
         approved.technician_id,
         ended.business_date,
         ended.anchored_at,
-        not ended.is_excluded as eligible,
-        case when ended.is_excluded then ended.case_code end as reason_code,
-        true as mature,
+        case when ended.is_excluded then ended.case_code end as exclusion,
+        greatest(ended.anchored_at, approved.approved_at) as matures_at,
         approved.amount as numerator,
         ended.area_id as stratum,
         approved.expense_id as evidence_ref
@@ -64,9 +68,8 @@ unclaimed as (
         ended.accountable_technician_id as technician_id,
         ended.business_date,
         ended.anchored_at,
-        false as eligible,
-        case when ended.is_excluded then ended.case_code else 'no_claim' end as reason_code,
-        true as mature,
+        case when ended.is_excluded then ended.case_code else 'no_claim' end as exclusion,
+        ended.anchored_at as matures_at,
         cast(0 as decimal(20, 6)) as numerator,
         ended.area_id as stratum,
         cast(null as varchar) as evidence_ref
@@ -83,13 +86,15 @@ uncounted as (
         claims.technician_id,
         coalesce(ended.business_date, claims.incurred_on) as business_date,
         coalesce(ended.anchored_at, cast(claims.incurred_on as timestamp)) as anchored_at,
-        claims.status = 'submitted' and claims.order_id is not null as eligible,
         case
             when claims.order_id is null then 'order_unknown'
             when claims.status = 'rejected' then 'claim_rejected'
             when claims.status = 'approved' then 'order_still_open'
-        end as reason_code,
-        claims.order_id is null or claims.status = 'rejected' as mature,
+        end as exclusion,
+        -- A claim nobody decided on waits for a decision, not for time.
+        case
+            when claims.order_id is null or claims.status = 'rejected' then claims.updated_at
+        end as matures_at,
         claims.amount as numerator,
         ended.area_id as stratum,
         claims.expense_id as evidence_ref
@@ -99,11 +104,11 @@ uncounted as (
 ),
 
 records as (
-    select * from claimed
+    select *, cast(null as varchar) as failure from claimed
     union all
-    select * from unclaimed
+    select *, cast(null as varchar) as failure from unclaimed
     union all
-    select * from uncounted
+    select *, cast(null as varchar) as failure from uncounted
 )
 
 select
@@ -112,14 +117,12 @@ select
     record_key,
     order_id,
     technician_id,
-    business_date,
+    records.business_date,
     anchored_at,
-    eligible,
-    reason_code,
-    mature,
-    cast(null as timestamp) as next_change_at,
+    {{ verdict() }},
     numerator,
     1 as denominator,
     stratum,
     evidence_ref
 from records
+cross join night

@@ -23,7 +23,7 @@ select
     catalog.measure,
     catalog.unit,
     catalog.definition,
-    catalog.is_measured,
+    catalog.feed,
     cast(targets.floor as decimal(12, 6)) as floor,
     cast(targets.target as decimal(12, 6)) as target,
     cast(targets.stretch as decimal(12, 6)) as stretch,
@@ -33,5 +33,5 @@ select
     weights.valid_to
 from catalog
 inner join weights on weights.kpi_code = catalog.kpi_code
-inner join targets
+left join targets
     on targets.kpi_code = catalog.kpi_code and targets.policy_version = weights.policy_version

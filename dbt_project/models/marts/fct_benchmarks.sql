@@ -5,6 +5,8 @@ select
     stratum,
     cast(rate as decimal(12, 10)) as rate,
     cast(mean as decimal(20, 6)) as mean,
+    cast(low as decimal(20, 6)) as low,
+    cast(high as decimal(20, 6)) as high,
     cast(n as bigint) as n,
     cast(technicians as bigint) as technicians,
     source

@@ -1,4 +1,4 @@
--- One row per period, technician and weighted KPI.
+-- One row per period, technician and KPI.
 with
 kpis as (
     select * from {{ ref('int_technician_kpis') }}
@@ -23,8 +23,5 @@ select
     cast(kpis.effective_weight as decimal(13, 10)) as effective_weight,
     kpis.contribution,
     kpis.available,
-    case
-        when not kpis.is_measured then 'not_measured'
-        when not kpis.available then 'unavailable'
-    end as badge
+    case when not kpis.available then 'unavailable' end as badge
 from kpis

@@ -5,7 +5,7 @@ night as (
 ),
 
 fates as (
-    {% for feed in ['work_orders', 'surveys', 'expenses', 'technicians', 'areas'] -%}
+    {% for feed in canonical_feeds() -%}
     select
         stored_load_id as load_id,
         count(*) filter (where is_current) as current_rows,

@@ -1,6 +1,6 @@
 -- One row per delivered row and column that could not be taken, with the row as delivered.
 -- Personal and confidential values are left out. A line no row could be made of has no column.
-{% for feed in ['work_orders', 'surveys', 'expenses', 'technicians', 'areas'] %}
+{% for feed in canonical_feeds() %}
 select
     typed.load_id,
     '{{ feed }}' as feed,

@@ -2,8 +2,9 @@
 
 A home-appliance after-sales company with some thousand orders a week, reported through the day, the
 week and the seasons, is simulated local day by local day. What an order, a survey or a claim will
-become is decided when the order is reported; each version waits for its own business date. So
-memory holds some days of the company, however long its history.
+become is decided when the order is reported, and so is all that other feeds will tell of it: who
+was there, what stood still, who complained, what was corrected. Each version waits for its own
+business date. So memory holds some days of the company, however long its history.
 """
 
 from __future__ import annotations
@@ -21,17 +22,16 @@ from pathlib import Path
 import numpy as np
 
 from fieldscore.errors import FieldscoreError
-from fieldscore.sample_company.deliveries import (
-    FEEDS,
-    Delivery,
-    DirtyRow,
-    Feed,
-    dirty_rows,
-    stacked,
-    texts_of,
-)
+from fieldscore.sample_company.columns import FEEDS, Feed, texts_of
+from fieldscore.sample_company.complaints import complaints_of
+from fieldscore.sample_company.corrections import corrections_of
+from fieldscore.sample_company.deliveries import Delivery, stacked
+from fieldscore.sample_company.dirt import DirtyRow, dirty_rows
 from fieldscore.sample_company.expenses import expenses_of
+from fieldscore.sample_company.inspections import inspections_of
 from fieldscore.sample_company.orders import Desk, orders_of
+from fieldscore.sample_company.parts import parts_of
+from fieldscore.sample_company.pauses import pauses_of
 from fieldscore.sample_company.people import (
     AREAS,
     DAY,
@@ -40,8 +40,12 @@ from fieldscore.sample_company.people import (
     found,
     truth,
 )
-from fieldscore.sample_company.surveys import surveys_of
+from fieldscore.sample_company.recognitions import recognitions_of
+from fieldscore.sample_company.roster import Duty, roster_of
+from fieldscore.sample_company.surveys import contentment, surveys_of
+from fieldscore.sample_company.training import training_of
 from fieldscore.sample_company.versions import versions_of
+from fieldscore.sample_company.visits import trips_of, visits_of
 
 __all__ = ["DirtyRow", "dirty_rows", "generate", "truth"]
 
@@ -170,6 +174,7 @@ def _simulate(
     """Write all deliveries; return the rows of each feed."""
     texts = texts_of(company)
     desk = Desk(busy_until=np.zeros(len(company.area), np.int64))
+    duty = Duty(len(company.area))
     waiting: dict[str, dict[int, list[np.ndarray]]] = {feed: {} for feed in FEEDS}
     total = dict.fromkeys(FEEDS, 0)
     for first, last in _windows(company, nights):
@@ -177,18 +182,41 @@ def _simulate(
         night = last >= company.days - nights
         with Delivery(landing, delivered, texts, compressed=not night, dirty=dirty) as delivery:
             for day in range(first, last + 1):
-                orders = orders_of(company, desk, day)
-                _wait(waiting["work_orders"], versions_of(company, orders), company.days)
-                _wait(waiting["surveys"], surveys_of(company, orders), company.days)
-                _wait(waiting["expenses"], expenses_of(company, orders), company.days)
+                for feed, rows in _day(company, desk, duty, day).items():
+                    _wait(waiting[feed], rows, company.days)
                 for feed, rows_by_day in waiting.items():
                     delivery.add(feed, _come(rows_by_day, day, FEEDS[feed]))
-        _write_roster(company, landing, delivered, first, last)
+        _write_people(company, landing, delivered, first, last)
         for feed, rows in delivery.rows.items():
             total[feed] += rows
-        told = ", ".join(f"{rows:,} {feed}" for feed, rows in delivery.rows.items())
-        progress(f"{delivered}: {told}")
+        orders = delivery.rows["work_orders"]
+        others = sum(delivery.rows.values()) - orders
+        progress(f"{delivered}: {orders:,} work_orders, {others:,} rows of other feeds")
     return total
+
+
+def _day(company: Company, desk: Desk, duty: Duty, day: int) -> dict[str, np.ndarray]:
+    """Every row, by feed, that a local day leads to: its orders' whole future, and its roster."""
+    orders = orders_of(company, desk, day)
+    content = contentment(company, orders)
+    surveys = surveys_of(company, orders, content)
+    expenses = expenses_of(company, orders)
+    trips = trips_of(company, orders)
+    duty.note(company, trips)
+    return {
+        "work_orders": versions_of(company, orders),
+        "surveys": surveys,
+        "expenses": expenses,
+        "visits": visits_of(company, trips),
+        "pauses": pauses_of(company, orders),
+        "complaints": complaints_of(company, orders, content),
+        "inspections": inspections_of(company, orders),
+        "parts": parts_of(company, orders),
+        "recognitions": recognitions_of(company, orders, content),
+        "training": training_of(company, day),
+        "roster": roster_of(company, duty, day),
+        "corrections": corrections_of(company, orders, surveys, expenses),
+    }
 
 
 def _windows(company: Company, nights: int) -> Iterator[tuple[int, int]]:
@@ -220,7 +248,7 @@ def _come(rows_by_day: dict[int, list[np.ndarray]], day: int, feed: Feed) -> np.
     return feed.once(rows.take(np.argsort(rows["updated"], kind="stable")))
 
 
-def _write_roster(company: Company, landing: Path, delivered: date, first: int, last: int) -> None:
+def _write_people(company: Company, landing: Path, delivered: date, first: int, last: int) -> None:
     """Write technicians and areas: the whole list as of ``last``, and what it was in between."""
     records = (
         line

@@ -10,7 +10,8 @@ from fieldscore.sample_company.people import AREAS, DAY, HOUR, NEVER, Company
 
 KINDS = ("travel", "lodging", "other")
 STATUSES = ("submitted", "approved", "rejected")
-TRAVEL, LODGING, OTHER = range(3)
+TRAVEL, LODGING, OTHER = range(len(KINDS))
+SUBMITTED, APPROVED, REJECTED = range(len(STATUSES))
 
 EXPENSE = np.dtype(
     [
@@ -70,7 +71,7 @@ def _claims(
         way = np.array([place.kilometres for place in AREAS])[area] * skewed(draw("way"), 0.35)
         way *= 2.4 if by_trip else 1.0
         rows["tenths_of_km"] = 10 * way
-        rows["cents"] = (500 + 110 * way) * company.claims[technician]
+        rows["cents"] = (500 + 110 * way) * company.spending[technician]
     else:
         most = 45_000 if kind == LODGING else 6_000
         rows["tenths_of_km"] = -1
@@ -81,7 +82,7 @@ def _claims(
 
     decision = draw("decision")  # 93 % approved, 4 % rejected, the rest is lying about
     decided = rows.take(np.flatnonzero(decision < 0.97))
-    decided["status"] = np.where(decision < 0.93, 1, 2)[decision < 0.97]
+    decided["status"] = np.where(decision < 0.93, APPROVED, REJECTED)[decision < 0.97]
     office = (handed_in + between(draw("decided after"), 1, 8)) * DAY + 9 * HOUR
     office += (draw("office hours") * 8 * HOUR).astype(np.int64)
     decided["updated"] = company.moment(area, office)[decision < 0.97]
@@ -92,7 +93,7 @@ def one_of_each_trip(rows: np.ndarray) -> np.ndarray:
     """These claims of one business date without the copies of its trips."""
     trips = np.flatnonzero(rows["order"] < 0)
     trip = rows["technician"][trips] * np.int64(NEVER) + 2 * rows["day"][trips]
-    trip += rows["status"][trips] > 0
+    trip += rows["status"][trips] > SUBMITTED
     _, first = np.unique(trip, return_index=True)
     keep = rows["order"] >= 0
     keep[trips[first]] = True

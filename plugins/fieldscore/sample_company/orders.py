@@ -28,7 +28,7 @@ RESOLUTIONS = (
 CAUSES = ("customer", "company", "technician", "duplicate", "test")
 REQUESTERS = ("customer", "company")
 PRIORITIES = ("low", "normal", "high")
-FIXED, _, _, REMOTE, IRREPARABLE, QUOTE_REFUSED = range(len(RESOLUTIONS))
+FIXED, NO_FAULT_FOUND, USER_EDUCATION, REMOTE, IRREPARABLE, QUOTE_REFUSED = range(len(RESOLUTIONS))
 REPAIR = 0
 COMPANY = REQUESTERS.index("company")
 DUPLICATE = CAUSES.index("duplicate")  # it and what follows it is found out before any visit
@@ -60,7 +60,8 @@ CATEGORIES = (
 @dataclass(frozen=True)
 class Fault:
     """weight: how often, within its category; difficulty: factor on coming back; minutes: on site,
-    for an average technician; parts: share that needs a part nobody has with him."""
+    for an average technician; parts: share that needs a part nobody has with him; price: of that
+    part, in CNY."""
 
     category: int
     code: str
@@ -68,32 +69,33 @@ class Fault:
     difficulty: float
     minutes: int
     parts: float
+    price: int
 
 
 FAULTS = (
-    Fault(0, "COOL-01", 3, 1.0, 60, 0.06),
-    Fault(0, "COOL-03", 5, 1.2, 80, 0.13),
-    Fault(0, "LEAK-01", 3, 0.9, 55, 0.04),
-    Fault(0, "NOISE-02", 2, 1.1, 65, 0.08),
-    Fault(0, "POWER-04", 2, 1.0, 60, 0.10),
-    Fault(1, "COOL-02", 4, 1.2, 85, 0.15),
-    Fault(1, "ICE-01", 2, 0.9, 60, 0.05),
-    Fault(1, "NOISE-01", 2, 1.0, 55, 0.06),
-    Fault(1, "POWER-04", 1, 1.0, 60, 0.10),
-    Fault(2, "DRAIN-01", 4, 0.8, 50, 0.04),
-    Fault(2, "LEAK-02", 2, 1.0, 60, 0.07),
-    Fault(2, "NOISE-03", 2, 1.1, 65, 0.09),
-    Fault(2, "SPIN-02", 3, 1.1, 70, 0.12),
-    Fault(3, "HEAT-01", 4, 1.1, 70, 0.12),
-    Fault(3, "IGNITE-02", 3, 0.9, 55, 0.05),
-    Fault(3, "LEAK-03", 3, 1.0, 65, 0.09),
-    Fault(4, "LIGHT-01", 1, 0.7, 30, 0.05),
-    Fault(4, "NOISE-04", 2, 1.0, 55, 0.06),
-    Fault(4, "SUCTION-01", 4, 0.8, 50, 0.03),
-    Fault(5, "POWER-05", 3, 1.0, 55, 0.10),
-    Fault(5, "SCREEN-01", 3, 1.3, 60, 0.25),
-    Fault(5, "SIGNAL-01", 2, 0.7, 35, 0.01),
-    Fault(5, "SOUND-01", 2, 0.9, 45, 0.08),
+    Fault(0, "COOL-01", 3, 1.0, 60, 0.06, 95),
+    Fault(0, "COOL-03", 5, 1.2, 80, 0.13, 680),
+    Fault(0, "LEAK-01", 3, 0.9, 55, 0.04, 45),
+    Fault(0, "NOISE-02", 2, 1.1, 65, 0.08, 120),
+    Fault(0, "POWER-04", 2, 1.0, 60, 0.10, 260),
+    Fault(1, "COOL-02", 4, 1.2, 85, 0.15, 560),
+    Fault(1, "ICE-01", 2, 0.9, 60, 0.05, 60),
+    Fault(1, "NOISE-01", 2, 1.0, 55, 0.06, 85),
+    Fault(1, "POWER-04", 1, 1.0, 60, 0.10, 230),
+    Fault(2, "DRAIN-01", 4, 0.8, 50, 0.04, 40),
+    Fault(2, "LEAK-02", 2, 1.0, 60, 0.07, 55),
+    Fault(2, "NOISE-03", 2, 1.1, 65, 0.09, 90),
+    Fault(2, "SPIN-02", 3, 1.1, 70, 0.12, 310),
+    Fault(3, "HEAT-01", 4, 1.1, 70, 0.12, 180),
+    Fault(3, "IGNITE-02", 3, 0.9, 55, 0.05, 75),
+    Fault(3, "LEAK-03", 3, 1.0, 65, 0.09, 65),
+    Fault(4, "LIGHT-01", 1, 0.7, 30, 0.05, 15),
+    Fault(4, "NOISE-04", 2, 1.0, 55, 0.06, 110),
+    Fault(4, "SUCTION-01", 4, 0.8, 50, 0.03, 50),
+    Fault(5, "POWER-05", 3, 1.0, 55, 0.10, 190),
+    Fault(5, "SCREEN-01", 3, 1.3, 60, 0.25, 890),
+    Fault(5, "SIGNAL-01", 2, 0.7, 35, 0.01, 30),
+    Fault(5, "SOUND-01", 2, 0.9, 45, 0.08, 70),
 )
 _SERVICE_MINUTES = np.array([0, 110, 50, 35, 45])
 _SERVICE_WEIGHTS = (82, 7, 7, 3.5, 0.5)
@@ -138,18 +140,24 @@ class Orders:
     """The orders reported on one local day with their whole future, one element per order.
 
     Moments are Shanghai's, NEVER where they do not come. resolution: position in RESOLUTIONS, one
-    more where nobody wrote it down. handed: when the order went from its first_holder to its
-    technician. later_slot: the customer asked for another day; slot_moved: the company first
-    promised the day before. needs_part: arrived is the first of two visits. completed is the first
-    completion, saved when the company's system learned of it.
+    more where nobody wrote it down. minutes: on site, for an average technician. handed: when the
+    order went from its first_holder to its technician. later_slot: the customer asked for another
+    day; slot_moved: the company first promised the day before. turned_away: when somebody stood
+    before a closed door. departed, arrived, left: of the first visit to an open one; who departed
+    and never arrived was called back. needs_part: that was the first of two visits, and
+    second_technician was there for the second. completed is the first completion, saved when the
+    company's system learned of it. again_arrived: for what was reopened.
     """
 
+    day: int
     asked: np.ndarray
     first_holder: np.ndarray
     technician: np.ndarray
+    second_technician: np.ndarray
     resolution: np.ndarray
     cause: np.ndarray
     in_warranty: np.ndarray
+    minutes: np.ndarray
     needs_part: np.ndarray
     later_slot: np.ndarray
     slot_by: np.ndarray
@@ -159,12 +167,17 @@ class Orders:
     handed: np.ndarray
     accepted: np.ndarray
     slot_start: np.ndarray
+    turned_away: np.ndarray
+    departed: np.ndarray
     arrived: np.ndarray
     arrived_local: np.ndarray
+    left: np.ndarray
+    second_arrived: np.ndarray
     cancelled: np.ndarray
     completed: np.ndarray
     saved: np.ndarray
     reopened: np.ndarray
+    again_arrived: np.ndarray
     completed_again: np.ndarray
 
 
@@ -245,6 +258,16 @@ def orders_of(company: Company, desk: Desk, day: int) -> Orders:
     has_slot = ~fate.remote & (fate.later_slot | (draw("slot") < 0.75)) & (slot_start > reported)
     slot_moved = (slot_by == COMPANY) & (slot_start - DAY > assigned) & (draw("slot moved") < 0.1)
 
+    # The way there; a customer who changes his mind may do so while somebody is on it.
+    visited = ~(fate.remote | fate.early_cancel)
+    way = np.array([place.kilometres for place in AREAS])[area] * 2.5
+    departed = np.maximum(arrived - _seconds(way, draw("way there"), 0.4), accepted)
+    called_back = ~fate.remote & fate.early_cancel & (fate.cause < DUPLICATE)
+    called_back &= (departed < cancelled) & (cancelled < arrived)
+    turned_away, is_turned_away = _turned_away(accepted, arrived, draw)
+    diagnosed = arrived + between(draw("diagnosis"), 15, 24) * MINUTE
+    left = np.where(fate.on_site_cancel, cancelled, np.where(fate.needs_part, diagnosed, done))
+
     finished = ~(fate.early_cancel | fate.on_site_cancel | fate.forgotten)
     fixed_there = (asked["service"] == REPAIR) & (fate.resolution == FIXED)
     careless = 0.011 * (1 - 0.35 * company.latent.fix_quality[technician])
@@ -254,6 +277,9 @@ def orders_of(company: Company, desk: Desk, day: int) -> Orders:
     done_again = _daytime(
         reopened + _seconds(20 * 60, draw("done again after"), 0.6), 9, 19, draw("again morning")
     )
+    again_arrived = done_again - between(draw("again on site"), 15, 50) * MINUTE
+    others = company.anybody(day, area, draw("other for the second visit"))
+    by_another = fate.needs_part & (draw("second visit by another") < 0.12)
 
     def moment(local: np.ndarray, happens: np.ndarray | bool = True) -> np.ndarray:
         return np.where(happens, company.moment(area, local), NEVER)
@@ -261,12 +287,15 @@ def orders_of(company: Company, desk: Desk, day: int) -> Orders:
     completed = moment(done, finished)
     _return(company, desk, asked, technician, done, fate, finished & ~comes_open)
     return Orders(
+        day=day,
         asked=asked,
         first_holder=first_holder,
         technician=technician,
+        second_technician=np.where(by_another, others, technician),
         resolution=fate.resolution,
         cause=fate.cause,
         in_warranty=fate.in_warranty,
+        minutes=fate.minutes,
         needs_part=fate.needs_part,
         later_slot=fate.later_slot,
         slot_by=slot_by,
@@ -276,12 +305,17 @@ def orders_of(company: Company, desk: Desk, day: int) -> Orders:
         handed=moment(handed, handed_over),
         accepted=moment(accepted),
         slot_start=moment(slot_start, has_slot),
-        arrived=moment(arrived, ~(fate.remote | fate.early_cancel)),
+        turned_away=moment(turned_away, visited & is_turned_away),
+        departed=moment(departed, visited | called_back),
+        arrived=moment(arrived, visited),
         arrived_local=arrived,
+        left=moment(left, visited & (fate.needs_part | ~fate.forgotten)),
+        second_arrived=moment(second_visit, fate.needs_part & finished),
         cancelled=moment(cancelled, fate.early_cancel | fate.on_site_cancel),
         completed=completed,
         saved=np.where(finished, completed + (draw("saved") * 15 * MINUTE).astype(np.int64), NEVER),
         reopened=moment(reopened, comes_open),
+        again_arrived=moment(again_arrived, comes_open),
         completed_again=moment(done_again, comes_open),
     )
 
@@ -407,21 +441,12 @@ def _holders(
     company: Company, asked: np.ndarray, day: int, draw: Draw
 ) -> tuple[np.ndarray, np.ndarray]:
     """Who is given each order first, and who has it in the end."""
-    employed, working = company.crew(day)
-    areas = company.areas_on(day)
-    crew = np.flatnonzero(working)
-    crew = crew[np.argsort(areas[crew], kind="stable")]
-    size = np.bincount(areas[crew], minlength=len(AREAS))
-    start = np.cumsum(size) - size
-
-    def anybody(what: str) -> np.ndarray:
-        area = asked["area"]
-        return crew[start[area] + (draw(what) * size[area]).astype(np.int64)]
-
-    wanted = asked["technician"]
-    again = (wanted >= 0) & employed[wanted] & (areas[wanted] == asked["area"])
-    technician = np.where(again, wanted, anybody("technician"))
-    other = np.where((draw("changes hands") < 0.04) & ~again, anybody("other"), technician)
+    employed, _ = company.crew(day)
+    wanted, area = asked["technician"], asked["area"]
+    again = (wanted >= 0) & employed[wanted] & (company.areas_on(day)[wanted] == area)
+    technician = np.where(again, wanted, company.anybody(day, area, draw("technician")))
+    handed_on = (draw("changes hands") < 0.04) & ~again
+    other = np.where(handed_on, company.anybody(day, area, draw("other")), technician)
     return technician, other
 
 
@@ -448,6 +473,16 @@ def _queued(
     result = np.empty_like(start)
     result[line] = start
     return result
+
+
+def _turned_away(
+    accepted: np.ndarray, arrived: np.ndarray, draw: Draw
+) -> tuple[np.ndarray, np.ndarray]:
+    """When somebody came before the visit and nobody opened, and whether that happened."""
+    local = accepted + ((0.2 + 0.6 * draw("stood there at")) * (arrived - accepted)).astype(int)
+    time = local % DAY
+    while_open = (time >= _OPENS) & (time < _OPENS + _WORKDAY)
+    return local, while_open & (arrived - local > 2 * HOUR) & (draw("nobody at home") < 0.13)
 
 
 def _return(

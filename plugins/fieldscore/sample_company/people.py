@@ -94,9 +94,10 @@ def truth(technicians: int = 200, seed: int = 1) -> list[dict]:
     """What no feed tells: every technician's latent character, to compare scores with.
 
     One dict per technician: technician_id, area_id (the first one), grade (the first one), and the
-    standard scores fix_quality (fewer repeat repairs and reopened orders, better ratings),
-    politeness (better ratings), speed (quicker acceptance, visits and repairs, hence more on time)
-    and thrift (smaller travel claims). Deterministic in its arguments.
+    standard scores fix_quality (fewer repeat repairs and reopened orders, more points in tests,
+    better ratings), politeness (better ratings, more points for conduct, fewer complaints), speed
+    (quicker acceptance, visits, repairs and answers to complaints, hence more on time) and thrift
+    (smaller travel claims, fewer and smaller parts lines). Deterministic in its arguments.
     """
     latent = character(technicians, seed)
     return [
@@ -123,9 +124,9 @@ class Company:
 
     Arrays are per technician: area (at first), moved_on and moved_to, on_duty_from and
     on_duty_until (days, both included), rests (weekday, 0 Monday, of the first of two days off),
-    pace and claims (factors on durations and on travel claims). shift: seconds to add to a local
-    moment, per area and local day. records: the technicians feed, as (day, line, day from which a
-    newer record holds).
+    pace and spending (factors on durations, and on travel claims and parts). shift: seconds to add
+    to a local moment, per area and local day. records: the technicians feed, as (day, line, day
+    from which a newer record holds).
     """
 
     seed: int
@@ -140,7 +141,7 @@ class Company:
     on_duty_until: np.ndarray
     rests: np.ndarray
     pace: np.ndarray
-    claims: np.ndarray
+    spending: np.ndarray
     shift: np.ndarray
     records: list[tuple[int, str, int]]
 
@@ -150,6 +151,10 @@ class Company:
     def moment(self, area: np.ndarray, local: np.ndarray) -> np.ndarray:
         """The moment at which the area's wall clock shows ``local``."""
         return local + self.shift[area, local // DAY]
+
+    def local_day(self, area: np.ndarray, moment: np.ndarray) -> np.ndarray:
+        """The day the area's calendar shows at that moment of somebody's working hours."""
+        return (moment - self.shift[area, moment // DAY]) // DAY
 
     def areas_on(self, day: int) -> np.ndarray:
         """The area each technician works in on that day."""
@@ -166,6 +171,16 @@ class Company:
         area = self.areas_on(day)
         awake = np.bincount(area[working], minlength=len(AREAS)) > 0
         return employed, working | (employed & ~awake[area])
+
+    def anybody(self, day: int, area: np.ndarray, draw: np.ndarray) -> np.ndarray:
+        """For each of these areas and draws somebody who works there on that day."""
+        _, working = self.crew(day)
+        areas = self.areas_on(day)
+        crew = np.flatnonzero(working)
+        crew = crew[np.argsort(areas[crew], kind="stable")]
+        size = np.bincount(areas[crew], minlength=len(AREAS))
+        first = np.cumsum(size) - size
+        return crew[first[area] + (draw * size[area]).astype(np.int64)]
 
 
 def found(
@@ -242,7 +257,7 @@ def found(
         rests=np.where(draw("weekend", number) < 0.2, 5, between(draw("rests", number), 0, 6)),
         # Rounded: the last bit of exp is not the same everywhere.
         pace=np.round(np.exp(-0.15 * latent.speed), 6),
-        claims=np.round(np.exp(-0.15 * latent.thrift), 6),
+        spending=np.round(np.exp(-0.15 * latent.thrift), 6),
         shift=_shifts(start, days + MARGIN),
         records=records,
     )

@@ -27,6 +27,7 @@ COMMENTS = (
     "再也不买这个牌子",
 )
 _COMMENT_OF = ((9, 5), (9, 5), (6, 4), (3, 5), (0, 6))  # first and how many, by rating 1 to 5
+RATING_EDGES = (-2.4, -1.95, -1.3, -0.2)  # contentment above which a rating is 2, 3, 4, 5
 STAFF = -2  # respondent: a colleague trying the form; -1 is nobody
 
 SURVEY = np.dtype(
@@ -38,34 +39,38 @@ SURVEY = np.dtype(
 )
 
 
-def surveys_of(company: Company, orders: Orders) -> np.ndarray:
+def contentment(company: Company, orders: Orders, asked_again: bool = False) -> np.ndarray:
+    """How content each customer is, about 0 on average and in standard deviations of his moods.
+
+    He is in the same mood when he answers, complains or praises, in another when asked again.
+    """
+    technician = orders.technician
+    repaired = (orders.resolution <= REMOTE) & (orders.completed < NEVER)
+    mood = normal(company.draw(f"survey rating {1 + asked_again}", orders.asked["order"]))
+    return (
+        0.30 * company.latent.politeness[technician]
+        + 0.20 * company.latent.fix_quality[technician]
+        - 0.55 * (~orders.later_slot & (orders.completed > orders.reported + DAY))
+        - 0.25 * ((orders.slot_start < NEVER) & (orders.arrived > orders.slot_start + SLOT))
+        - 0.9 * ~repaired
+        - 0.5 * (orders.asked["parent"] >= 0)
+    ) + mood
+
+
+def surveys_of(company: Company, orders: Orders, content: np.ndarray) -> np.ndarray:
     """Every version (of SURVEY) of the surveys sent after the first completion of these orders.
 
-    A survey is delivered when sent and again when answered; a few are answered twice, a few orders
-    are asked twice.
+    content: see `contentment`. A survey is delivered when sent and again when answered; a few are
+    answered twice, a few orders are asked twice.
     """
     asked = orders.asked
 
     def draw(what: str) -> np.ndarray:
         return company.draw(f"survey {what}", asked["order"])
 
-    technician = orders.technician
-    repaired = (orders.resolution <= REMOTE) & (orders.completed < NEVER)
-    mood = (
-        0.30 * company.latent.politeness[technician]
-        + 0.20 * company.latent.fix_quality[technician]
-        - 0.55 * (~orders.later_slot & (orders.completed > orders.reported + DAY))
-        - 0.25 * ((orders.slot_start < NEVER) & (orders.arrived > orders.slot_start + SLOT))
-        - 0.9 * ~repaired
-        - 0.5 * (asked["parent"] >= 0)
-    )
-
-    def answers(number: int) -> tuple[np.ndarray, ...]:
+    def answers(number: int, content: np.ndarray) -> tuple[np.ndarray, ...]:
         """Rating and whether it is given: who is angry or delighted answers a little more often."""
-        rating = 1 + sum(
-            (mood + normal(draw(f"rating {number}")) > edge).astype(np.int64)
-            for edge in (-2.4, -1.95, -1.3, -0.2)
-        )
+        rating = 1 + sum((content > edge).astype(np.int64) for edge in RATING_EDGES)
         willing = np.array([0, 0.5, 0.45, 0.38, 0.38, 0.43])[rating]
         return rating, draw(f"answers {number}") < willing
 
@@ -75,7 +80,7 @@ def surveys_of(company: Company, orders: Orders) -> np.ndarray:
         + (np.minimum(40 * skewed(draw("delay"), 1.2), 2000) * MINUTE).astype(np.int64),
         NEVER,
     )
-    rating, answering = answers(1)
+    rating, answering = answers(1, content)
     answering &= sent < NEVER
     delay = np.minimum((5 * HOUR * skewed(draw("thinking"), 1.6)).astype(np.int64) + 20, 25 * DAY)
     delay = np.where(draw("forgets") < 0.02, between(draw("forgot"), 7 * DAY, 14 * DAY), delay)
@@ -88,7 +93,8 @@ def surveys_of(company: Company, orders: Orders) -> np.ndarray:
     twice = answering & (draw("twice") < 0.02)
     second_rating = np.clip(rating + np.where(draw("better") < 0.5, 1, -1), 1, 5)
     reminder = np.where((sent < NEVER) & (draw("reminded") < 0.012), sent + 2 * DAY, NEVER)
-    reminded_rating, reminded_answers = answers(2)
+    other_mood = contentment(company, orders, asked_again=True)
+    reminded_rating, reminded_answers = answers(2, other_mood)
     reminded_answers &= reminder < NEVER
     reminded_answered = reminder + (6 * HOUR * skewed(draw("thinking again"), 1.2)).astype(np.int64)
 

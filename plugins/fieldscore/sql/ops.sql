@@ -49,7 +49,9 @@ create table if not exists ops.declarations (
     time_zone varchar not null,
     patterns varchar[] not null,
     templates varchar[] not null,
-    declared_at timestamp not null default (now() at time zone 'UTC')
+    declared_at timestamp not null default (now() at time zone 'UTC'),
+    -- The day from which the feed counts; empty: the month of its earliest event.
+    counts_from date
 );
 
 -- How far each http feed has been read.

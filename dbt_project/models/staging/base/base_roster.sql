@@ -1,0 +1,7 @@
+-- One row per distinct delivered row of roster, typed; `problems` says what could not be.
+{{ config(
+    pre_hook="{{ forget_other_readings('roster') }}",
+    indexes=[{'columns': ['load_id']}]
+) }}
+-- depends_on: {{ source('raw', 'roster') }}
+{{ typed_feed('roster') }}
