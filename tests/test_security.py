@@ -138,6 +138,7 @@ MAY = {
         "audit.*": "all",
         "marts.*": "select",
         "ops.accounting": "all",
+        "ops.corrections": "all",
         "ops.rejects": "all",
         "ops.runs": "select",
         "ops.loads": "select",
@@ -158,6 +159,7 @@ MAY = {
         "audit.*": "select",
         "marts.*": "select",
         "ops.accounting": "select",
+        "ops.corrections": "select",
         "ops.rejects": "select",
         "ops.runs": "select",
         "ops.loads": "select",
@@ -171,6 +173,7 @@ MAY = {
     },
     roles.PUBLISH: {
         "audit.*": "select",
+        "intermediate.int_kpi_events": "select",
         "marts.*": "select insert update delete",
         "marts.fct_order_eligibility": "all",
         "ops.runs": "select update",

@@ -18,7 +18,8 @@ $do$;
 grant usage on schema raw to fieldscore_landing, fieldscore_transform, fieldscore_audit, fieldscore_incentive;
 grant usage, create on schema staging, intermediate, audit, policy to fieldscore_transform;
 grant usage on schema staging, intermediate, audit, policy to fieldscore_audit;
-grant usage on schema audit to fieldscore_publish;
+-- An audited mart may be a view of what publication is let read in intermediate, table by table.
+grant usage on schema audit, intermediate to fieldscore_publish;
 grant usage on schema marts to fieldscore_transform, fieldscore_audit, fieldscore_reader, fieldscore_people;
 -- Publication makes the views among the marts; the tables are the owner's.
 grant usage, create on schema marts to fieldscore_publish;
