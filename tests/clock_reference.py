@@ -47,8 +47,8 @@ class Pause:
 
     owner: str
     started_at: datetime
-    ended_at: datetime | None
-    entered_at: datetime
+    ended_at: datetime | None = None
+    entered_at: datetime | None = None
     evidence_ref: str | None = None
 
 
@@ -109,15 +109,14 @@ def waiting_time(
 ) -> Pause | None:
     """The company's pause before an assignment; a feed that never assigns tells of none.
 
-    is_known_to_be_held: whether a technician holds or did the work, whoever assigned it.
+    is_known_to_be_held: whether a technician holds the order or did the work, whoever assigned it.
     """
     if assigned_at is None and is_known_to_be_held:
         return None
-    if assigned_at is None:
-        # It is open; but a cancelled order waits for nobody.
-        limit = min(as_of, reported_at + open_limit)
-        assigned_at = min(cancelled_at or limit, limit)
-    return Pause("company", reported_at, assigned_at, entered_at=reported_at)
+    if assigned_at is None or assigned_at > as_of:
+        # It is open; but nobody waits for an assignment of a cancelled order.
+        assigned_at = min(as_of, reported_at + open_limit, cancelled_at or as_of)
+    return Pause("company", reported_at, assigned_at)
 
 
 def excused_stretches(
@@ -129,14 +128,24 @@ def excused_stretches(
 ) -> list[Stretch]:
     """The pauses that stop the clock, neither merged nor clipped.
 
-    completed_at: what is entered later counts only with evidence. open_limit: how long an open
-    pause runs, if the night does not end it sooner.
+    completed_at: what is entered later counts only with evidence. open_limit: how long a pause runs
+    that has not ended by the night, if the night does not come sooner.
     """
     return [
-        Stretch(pause.started_at, pause.ended_at or min(as_of, pause.started_at + open_limit))
+        Stretch(
+            pause.started_at,
+            pause.ended_at
+            if pause.ended_at is not None and pause.ended_at <= as_of
+            else min(as_of, pause.started_at + open_limit),
+        )
         for pause in pauses
         if pause.owner in excused_owners
-        and (completed_at is None or pause.entered_at <= completed_at or pause.evidence_ref)
+        and (
+            pause.entered_at is None
+            or completed_at is None
+            or pause.entered_at <= completed_at
+            or pause.evidence_ref is not None
+        )
     ]
 
 

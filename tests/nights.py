@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import inspect
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -128,6 +129,20 @@ def run_of(settings: Settings, run_id: int | None = None) -> Row:
         [run_id],
     )
     return run
+
+
+def table(text: str) -> list[dict[str, str | None]]:
+    """The rows of a table written in columns; a dash is no value."""
+    head, *lines = [line for line in text.splitlines() if line]
+    names = head.split()
+    starts = [match.start() for match in re.finditer(r"\S+", head)]
+    places = list(zip(starts, [*starts[1:], None], strict=True))
+    parts = [[line[start:end].strip() for start, end in places] for line in lines]
+    assert parts
+    return [
+        {name: None if cell == "-" else cell for name, cell in zip(names, cells, strict=True)}
+        for cells in parts
+    ]
 
 
 # --- a site --------------------------------------------------------------------------------------
@@ -365,3 +380,79 @@ def tiny_published(site: Site, tiny_delivered: str) -> str:
     """The tiny company with its night published."""
     run_night(site.go_back(tiny_delivered), TINY_NIGHT)
     return site.keep("tiny_published")
+
+
+# --- records of the other feeds, for companies of tests that want them ---------------------------
+
+
+def visit(
+    visit_id: str, order_id: str, arrived: str, left: str, outcome: str = "fixed", **other: str
+) -> Row:
+    """A visit led by T1."""
+    return {
+        "visit_id": visit_id,
+        "order_id": order_id,
+        "technician_id": "T1",
+        "role": "lead",
+        "departed_at": at(arrived),
+        "arrived_at": at(arrived),
+        "left_at": at(left),
+        "outcome": outcome,
+        "updated_at": at(left),
+        **other,
+    }
+
+
+def pause(pause_id: str, order_id: str, started: str, ended: str, owner: str, **other: str) -> Row:
+    """A pause, written down when it began."""
+    return {
+        "pause_id": pause_id,
+        "order_id": order_id,
+        "started_at": at(started),
+        "ended_at": at(ended),
+        "owner": owner,
+        "entered_at": at(started),
+        **other,
+    }
+
+
+def complaint(complaint_id: str, order_id: str, received: str, **other: str) -> Row:
+    """A valid complaint about the technician, not answered yet."""
+    return {
+        "complaint_id": complaint_id,
+        "order_id": order_id,
+        "received_at": at(received),
+        "category": "technician",
+        "valid": "true",
+        "evidence_ref": f"call {complaint_id}",
+        "updated_at": at(received),
+        **other,
+    }
+
+
+def inspection(inspection_id: str, order_id: str, inspected: str, earned: int, of: int) -> Row:
+    """A running test with the points it earned and those it could have."""
+    return {
+        "inspection_id": inspection_id,
+        "order_id": order_id,
+        "inspected_at": at(inspected),
+        "item": "running_test",
+        "points_possible": of,
+        "points_earned": earned,
+    }
+
+
+def parts_line(part_line_id: str, order_id: str, used: int, unit_cost: str, **other: str) -> Row:
+    """Parts T1 took for an order, none too many."""
+    return {
+        "part_line_id": part_line_id,
+        "order_id": order_id,
+        "technician_id": "T1",
+        "part_no": "P-1",
+        "quantity_taken": used,
+        "quantity_used": used,
+        "quantity_returned": 0,
+        "unit_cost": unit_cost,
+        "updated_at": at("30 18:00"),
+        **other,
+    }

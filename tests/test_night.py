@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -30,6 +29,7 @@ from nights import (
     run_of,
     silent,
     survey,
+    table,
     take_steps,
 )
 
@@ -147,20 +147,6 @@ travel_cost_index   redistribution  364     -                  weight of what co
 # 5, in all 185.
 # travel_cost_index: O1 alone cost more than .8 * 30; -135.65 and 364.35 leave the same remainder;
 # the event has a time, and so comes first.
-
-
-def table(text: str) -> list[dict[str, str | None]]:
-    """The rows of a table written in columns; a dash is no value."""
-    head, *lines = [line for line in text.splitlines() if line]
-    names = head.split()
-    starts = [match.start() for match in re.finditer(r"\S+", head)]
-    places = list(zip(starts, [*starts[1:], None], strict=True))
-    parts = [[line[start:end].strip() for start, end in places] for line in lines]
-    assert parts
-    return [
-        {name: None if cell == "-" else cell for name, cell in zip(names, cells, strict=True)}
-        for cells in parts
-    ]
 
 
 @pytest.fixture(scope="module")

@@ -189,6 +189,14 @@ def added(name: str, *lines: str) -> Spoil:
             "calendar_hours.csv: row 2: closes must lie after opens, or both be empty",
         ),
         (
+            added("calendar_hours", "v1,standard,1,17:59,20:00,2026-01-01,,Evenings"),
+            "calendar_hours.csv: row {last}: its hours overlap those of row 2",
+        ),
+        (
+            added("calendar_days", "v1,standard,2026-01-01,09:00,12:00,A holiday with hours"),
+            "calendar_days.csv: row {last}: its hours overlap those of row 4",
+        ),
+        (
             changed("calendar_days", "2026-02-22,09:00,17:00", "2026-02-22,09:00,"),
             "calendar_days.csv: row 8: closes must lie after opens, or both be empty",
         ),
@@ -222,6 +230,13 @@ def test_a_policy_that_does_not_add_up_is_refused_with_file_and_row(
     if file.exists():
         told = told.format(last=len(file.read_text().splitlines()))
     assert any(line.startswith(told) for line in found), found
+
+
+def test_hours_may_touch_and_be_in_force_one_after_the_other(folder: Path) -> None:
+    add(folder, "calendar_hours", "v1,standard,1,18:00,20:00,2015-01-01,2026-01-01,Evenings")
+    add(folder, "calendar_hours", "v2,standard,1,18:30,20:00,2026-01-01,,Evenings after a break")
+    add(folder, "calendar_days", "v1,standard,2026-02-22,17:00,18:00,An hour more to make up")
+    policy.validate(folder)
 
 
 def test_everything_wrong_is_said_at_once(folder: Path) -> None:

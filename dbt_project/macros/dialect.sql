@@ -51,7 +51,7 @@
 {# A quotient of decimals, rounded half away from zero; null when the divisor is 0. #}
 {% macro ratio(numerator, denominator, scale=10) -%}
     cast(
-        round(cast({{ numerator }} as decimal(38, 12)) / nullif({{ denominator }}, 0), {{ scale }})
+        round(cast({{ numerator }} as decimal(38, 18)) / nullif({{ denominator }}, 0), {{ scale }})
         as decimal(28, {{ scale }})
     )
 {%- endmacro %}

@@ -18,6 +18,18 @@
     )), 2) as decimal(7, 2))
 {%- endmacro %}
 
+{# Points gained per unit of a value there on the same line: 0 where it is flat. Handbook 4.4. #}
+{% macro slope(value, policy) -%}
+    case
+        when ({{ value }} - {{ policy }}.floor) * sign({{ policy }}.target - {{ policy }}.floor) < 0 then 0
+        when ({{ value }} - {{ policy }}.target) * sign({{ policy }}.target - {{ policy }}.floor) < 0
+            then 80 / abs({{ policy }}.target - {{ policy }}.floor)
+        when ({{ value }} - {{ policy }}.stretch) * sign({{ policy }}.target - {{ policy }}.floor) < 0
+            then 20 / abs({{ policy }}.stretch - {{ policy }}.target)
+        else 0
+    end
+{%- endmacro %}
+
 {# One end of the 95 % Wilson interval of a rate over n records, z = 1.959964; `sign` is - or +. #}
 {% macro wilson_end(rate, n, sign) -%}
     {%- set z = 1.959964 -%}

@@ -155,7 +155,8 @@ from typed
     `version` wins where the feed has that column, else the newest updated_at; between equals the
     later delivery, then the later row (handbook 1). A version delivered again takes its last place.
     An upheld correction is a later fact about the record (handbook 8): it stands in every version that
-    says anything of its column, and in the newest.
+    says anything of its column, and in the newest; in the oldest, too, where dispatch should have known
+    it, since only a correction changes what difficulty is judged by (handbook 2.12).
 #}
 {% macro feed_versions(feed) %}
 {%- set columns = feed_columns(feed) -%}
@@ -247,7 +248,9 @@ select
     {% for column in columns -%}
     {% if column in correctable -%}
     case
-        when numbered.{{ column }} is not null or version_no = version_count
+        when numbered.{{ column }} is not null or version_no {{
+            'in (1, version_count)' if correctable[column].dispatched else '= version_count'
+        }}
             then coalesce(corrections.{{ column }}, numbered.{{ column }})
     end as {{ column }},
     {% else -%}

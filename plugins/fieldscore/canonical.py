@@ -28,6 +28,7 @@ class Column:
     personal: bool = False
     confidential: bool = False
     happened: bool = False
+    dispatched: bool = False
     values: tuple[str, ...] = ()
     least: float | None = None
     most: float | None = None

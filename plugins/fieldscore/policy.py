@@ -217,19 +217,27 @@ def _holds(row: Any, day: date) -> bool:
     return row.valid_from <= day and (row.valid_to is None or day < row.valid_to)
 
 
+def _validity(row: Any) -> tuple[date, date]:
+    return getattr(row, "valid_from", date.min), getattr(row, "valid_to", None) or date.max
+
+
+def _meet(first: tuple[Any, Any], second: tuple[Any, Any]) -> bool:
+    """Whether two stretches, each up to its end, have something in common."""
+    return first[0] < second[1] and second[0] < first[1]
+
+
 def _check_overlaps(name: str, key: tuple[str, ...], rows: list, wrong: _Wrong) -> None:
     seen: dict[tuple, list] = defaultdict(list)
     for number, row in rows:
-        start = getattr(row, "valid_from", date.min)
-        end = getattr(row, "valid_to", None) or date.max
+        start, end = _validity(row)
         if end <= start:
             wrong.add(name, number, f"valid_to {end} does not lie after valid_from {start}")
         what = tuple(getattr(row, column) for column in key)
-        for other_number, other_start, other_end in seen[what]:
-            if start < other_end and other_start < end:
+        for other_number, other in seen[what]:
+            if _meet((start, end), _validity(other)):
                 told = ", ".join(str(part) for part in what)
                 wrong.add(name, number, f"{told} is in force twice, see row {other_number}")
-        seen[what].append((number, start, end))
+        seen[what].append((number, row))
 
 
 def _check_kpis(policy: dict[str, list], wrong: _Wrong) -> None:
@@ -295,11 +303,29 @@ def _check_standards(rows: list, wrong: _Wrong) -> None:
 
 
 def _check_hours(policy: dict[str, list], wrong: _Wrong) -> None:
+    """The hours of a day lie apart or touch: a minute in two of them would be worked twice."""
     for name in ("calendar_hours", "calendar_days"):
+        seen: dict[tuple, list] = defaultdict(list)
         for number, row in policy[name]:
             half = (row.opens is None) != (row.closes is None)
             if half or (row.opens and row.closes <= row.opens):
                 wrong.add(name, number, "closes must lie after opens, or both be empty")
+                continue
+            same_day = seen[row.calendar_id, getattr(row, "weekday", None) or row.day]
+            for other_number, other in same_day:
+                # Rows that open alike are in force twice, which is told already.
+                if (
+                    row.opens != other.opens
+                    and _meet(_validity(row), _validity(other))
+                    and _meet(_hours(row), _hours(other))
+                ):
+                    wrong.add(name, number, f"its hours overlap those of row {other_number}")
+            same_day.append((number, row))
+
+
+def _hours(row: Any) -> tuple[time, time]:
+    """A day off leaves no hour of its day to another row."""
+    return row.opens or time.min, row.closes or time.max
 
 
 def _check_weights(policy: dict[str, list], wrong: _Wrong) -> None:

@@ -110,7 +110,7 @@ class Calendars:
         self._hours: dict[tuple[str, date], list[tuple[time, time]]] = {}
         self._known = {row["calendar_id"] for row in policy.rows("calendar_hours")}
 
-    def knows(self, calendar_id: str | None) -> bool:
+    def knows(self, calendar_id: str) -> bool:
         return calendar_id in self._known
 
     def hours(self, calendar_id: str, day: date) -> list[tuple[time, time]]:

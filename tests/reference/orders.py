@@ -19,7 +19,7 @@ from reference.deliveries import Deliveries, Row
 from reference.exact import held
 from reference.policy import Policy
 
-# Where there is no areas feed, or an order or technician without an area, this calendar holds.
+# The calendar of an order or technician without an area, and of an area that names none.
 DEFAULT_CALENDAR = "standard"
 
 DIAGNOSIS_ONLY = {"no_fault_found", "user_education", "irreparable", "quote_refused"}
@@ -105,9 +105,9 @@ class Company:
         area = self.areas.get(area_id)
         return area["time_zone"] if area else self.zone
 
-    def calendar_of(self, area_id: str | None) -> str | None:
+    def calendar_of(self, area_id: str | None) -> str:
         area = self.areas.get(area_id)
-        return area["calendar_id"] if area else DEFAULT_CALENDAR
+        return (area and area["calendar_id"]) or DEFAULT_CALENDAR
 
     def has_happened(self, moment: datetime | None) -> bool:
         return moment is not None and moment <= self.as_of
@@ -230,7 +230,7 @@ class Order:
 
     @cached_property
     def customer_and_category(self) -> tuple[str, str] | None:
-        known = (self.now["customer_id"], self.category)
+        known = (self.now["customer_id"], self.now["appliance_category"])
         return known if all(known) else None
 
     @property
@@ -356,11 +356,6 @@ class Order:
             return AFTER_DEPARTURE_EXCUSED if is_excused else AFTER_DEPARTURE_BY_TECHNICIAN
         return BEFORE_DEPARTURE_EXCUSED if is_excused else BEFORE_DEPARTURE_BY_TECHNICIAN
 
-    @property
-    def is_open(self) -> bool:
-        """Neither completed nor cancelled, or open again after a reopening that counts."""
-        return not self.is_cancelled and not self.is_completion_unknown and self.final is None
-
     # --- visits (2.6) ---
 
     @property
@@ -375,7 +370,11 @@ class Order:
         visits = []
         for row in self.visit_rows:
             moment = row["arrived_at"] or row["slot_start"] or row["updated_at"]
-            if row["outcome"] in (None, "no_access") or not self.company.has_happened(moment):
+            is_lead = row["role"] == "lead"
+            if row["outcome"] == "no_access" or not self.company.has_happened(moment):
+                continue
+            # How it ended is for the lead to say; his word is missing while it has not.
+            if is_lead and row["outcome"] is None:
                 continue
             visits.append(
                 Visit(
@@ -386,7 +385,7 @@ class Order:
                     row["left_at"],
                     row["outcome"],
                     row["diagnosis_recorded"] is True,
-                    row["role"] == "lead",
+                    is_lead,
                 )
             )
         return sorted(visits, key=lambda visit: (visit.moment, visit.visit_id.encode()))
@@ -464,8 +463,9 @@ class Order:
 
     @cached_property
     def accountable(self) -> str | None:
+        """Who answers for its quality: who led the visit that fixed it, else the last one."""
         visits = self.visits_to_first_completion or self.effective_visits
-        fixed = [visit for visit in visits if visit.outcome == "fixed"]
+        fixed = [v for v in visits if v.outcome == "fixed"] if self.first_completed_at else []
         for visit in (*fixed[-1:], *visits[-1:]):
             return visit.technician_id
         return self.technician_at_completion
@@ -567,9 +567,11 @@ class Order:
 
     def came_back(self, limit: str) -> bool:
         """Whether its fault came back: reopened within 7 days, or repeated within the limit after
-        a completion that counts (later nothing already counted moves)."""
+        a completion that counts (later nothing already counted moves). The reopening of what is no
+        repair is an on-time breach instead."""
         counted = self.final.completed_at if self.final else None
-        return self.is_reopened_soon or any(
+        is_repeat_of_itself = self.is_reopened_soon and self.service_type == "repair"
+        return is_repeat_of_itself or any(
             repeat.within(limit) and (counted is None or repeat.completed_at <= counted)
             for repeat in self.repeated_by
         )

@@ -360,7 +360,7 @@ def _repeats(company: Company, order: Order) -> Iterator[Record]:
         reason = None
         if order.cancelled_case == DUPLICATE_OR_TEST:
             reason = DUPLICATE_OR_TEST
-        elif kpi == "repair_success" and order.service_type is None:
+        elif order.service_type is None:
             reason = "service_type_unknown"
         elif kpi == "repair_success" and order.service_type != "repair":
             reason = "service_without_first_time_fix"
@@ -456,7 +456,6 @@ def _work(company: Company, order: Order) -> Iterator[Record]:
             order,
             who,
             done,
-            reason=no_standard if points is None else None,
             numerator=share,
             denominator=share,
             **said,
@@ -561,6 +560,9 @@ def _parts_returned(company: Company) -> Iterator[Record]:
             yield Record(kpi, key, None, who, None, None, reason="order_unknown")
             continue
         ended_at, reason = _end_for_cost(order)
+        matured_at = ended_at
+        if reason == "order_still_open":
+            ended_at, reason, matured_at = line["updated_at"], None, None
         left = line["quantity_taken"] - line["quantity_used"]
         if reason is None and left <= 0:
             reason = "nothing_left"
@@ -573,7 +575,7 @@ def _parts_returned(company: Company) -> Iterator[Record]:
             ended_at,
             key=key,
             reason=reason,
-            matured_at=ended_at,
+            matured_at=matured_at,
             numerator=line["quantity_returned"] or ZERO,
             denominator=max(left, ZERO),
         )
@@ -609,21 +611,21 @@ def _available_days(company: Company) -> Iterator[Record]:
         left_on = record.get("left_on") or date.max
         day = max(start, hired_on)
         while day <= left_on:
-            then = company.technician_then(who, clocks.midnight(day + clocks.DAY, company.zone))
-            zone = company.zone_of(then and then["area_id"])
+            # In whose zone the day ends is known from the area; whose area, from about that time.
+            about = company.technician_then(who, clocks.midnight(day + clocks.DAY, company.zone))
+            zone = company.zone_of(about and about["area_id"])
             day_ends = clocks.midnight(day + clocks.DAY, zone)
             if day_ends > company.as_of:
                 break
+            then = company.technician_then(who, day_ends) or {}
             full_day = policy.limit("full_day", day)
             if deliveries.counts("roster", day):
                 minutes = Decimal(roster.get((who, day), 0))
             else:
-                then = company.technician_then(who, day_ends)
-                calendar = company.calendar_of(then and then["area_id"])
+                calendar = company.calendar_of(then.get("area_id"))
                 minutes = full_day if company.calendars.hours(calendar, day) else ZERO
             if minutes:
-                then = company.technician_then(who, day_ends)
-                standard = policy.workload_standard(then and then["grade"], day)
+                standard = policy.workload_standard(then.get("grade"), day)
                 part = Fraction(minutes) / Fraction(full_day * policy.limit("month_days", day))
                 for kpi, denominator in (
                     ("workload_points", standard and held(part * Fraction(standard), 6)),
@@ -1025,9 +1027,11 @@ def _end_of_trip(order: Order, claim: Row | None) -> tuple[datetime, str | None]
 
 
 def _orders_visited(company: Company) -> dict[tuple[str, date], set[str]]:
-    """Technician and day → the orders he visited."""
+    """Technician and day → the orders he visited; a duplicate or test never was one."""
     visited = defaultdict(set)
     for order in company.orders.values():
+        if order.cancelled_case == DUPLICATE_OR_TEST:
+            continue
         for visit in order.visits:
             day = order.business_date(visit.moment)
             visited[visit.technician_id, day].add(order.order_id)

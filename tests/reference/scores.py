@@ -105,14 +105,13 @@ def score(
     zone: str = "Asia/Shanghai",
     feeds: Iterable[str] | None = None,
     starts: dict[str, date] | None = None,
-    benchmarks: Iterable[Row] | None = None,
+    benchmarks: Iterable[Row] = (),
 ) -> Reference:
     """Score a company as of the end of a business date.
 
     feeds: those that are declared (default: every folder of the landing); starts: their declared
-    starts; benchmarks: rows of fct_benchmarks, as (period_month, kpi_code, stratum, rate, mean),
-    for periods that were first published before (default: this night publishes every period
-    first).
+    starts; benchmarks: rows of fct_benchmarks (period_month, kpi_code, stratum, rate, mean, low,
+    high) of periods that were first published before; this night publishes every other first.
     """
     where = ZoneInfo(zone)
     as_of = clocks.midnight(as_of_date + clocks.DAY, where)
@@ -126,7 +125,7 @@ def score(
         _hold_against_benchmark(record, known)
     recognitions = _recognitions(company)
     kpis, scores = _months(company, records, known, recognitions, as_of_date)
-    _rank(scores)
+    rank(scores)
     lines = {
         place: explain(
             found,
@@ -156,16 +155,11 @@ class _Known:
 class Benchmarks:
     """What a period is compared with: the three months before, else their parents, else policy."""
 
-    def __init__(
-        self, company: Company, records: list[Record], given: Iterable[Row] | None
-    ) -> None:
+    def __init__(self, company: Company, records: list[Record], given: Iterable[Row]) -> None:
         self._company = company
-        self._given: dict[tuple[date, str], dict[str, Decimal]] | None = None
-        if given is not None:
-            self._given = defaultdict(dict)
-            for row in given:
-                value = row["mean"] if row["kpi_code"] in MEANS else row["rate"]
-                self._given[row["period_month"], row["kpi_code"]][row["stratum"]] = value
+        self._given: dict[date, dict[tuple[str, str], Row]] = defaultdict(dict)
+        for row in given:
+            self._given[row["period_month"]][row["kpi_code"], row["stratum"]] = row
         self._records: dict[tuple[date, str], list[Record]] = defaultdict(list)
         for record in records:
             has_benchmark = KPIS[record.kpi].is_adjusted or record.kpi in {*MEANS, TRIMMED}
@@ -181,10 +175,9 @@ class Benchmarks:
     def _rate(self, period: date, kpi: str, stratum: str) -> Decimal:
         """The failure rate to expect in a stratum."""
         for level in _levels(stratum):
-            if self._given is not None:
-                if level in self._given[period, kpi]:
-                    return Decimal(self._given[period, kpi][level])
-            elif known := self._enough(period, kpi, level):
+            if row := self._published(period, kpi, level):
+                return row["rate"]
+            if known := self._enough(period, kpi, level):
                 return _held_rate(Fraction(known.lost) / Fraction(known.of))
         _, target, _ = self._company.policy.line(kpi, period)
         return _held_rate(1 - target if KPIS[kpi].is_up else target)
@@ -192,10 +185,9 @@ class Benchmarks:
     def _mean(self, period: date, kpi: str, stratum: str | None) -> Decimal | None:
         """The mean per order to expect in a stratum or area; None where nothing is known."""
         for level in _levels(stratum or "?"):
-            if self._given is not None:
-                if self._given[period, kpi].get(level) is not None:
-                    return Decimal(self._given[period, kpi][level])
-            elif known := self._enough(period, kpi, level):
+            if row := self._published(period, kpi, level):
+                return row["mean"]
+            if known := self._enough(period, kpi, level):
                 return held(Fraction(known.lost) / Fraction(known.of), 6)
         return self._company.policy.default_mean(kpi, period)
 
@@ -204,6 +196,8 @@ class Benchmarks:
         limit = self._company.policy.limit
         low, high = limit("duration_low", period), limit("duration_high", period)
         for level in _levels(stratum):
+            if row := self._published(period, TRIMMED, level):
+                return row["low"], row["high"]
             if known := self._enough(period, TRIMMED, level):
                 return (
                     held(percentile(known.minutes, Fraction(low)), 6),
@@ -211,7 +205,14 @@ class Benchmarks:
                 )
         return None
 
+    def _published(self, period: date, kpi: str, level: str) -> Row | None:
+        """What a record of an earlier night says of a stratum."""
+        return self._given[period].get((kpi, level))
+
     def _enough(self, period: date, kpi: str, level: str) -> _Known | None:
+        """A stratum of which enough is known; none of a period that is on record."""
+        if self._given[period]:
+            return None
         known = self._strata(period, kpi).get(level)
         limit = self._company.policy.limit
         if (
@@ -237,15 +238,12 @@ class Benchmarks:
                 for level in _levels(record.stratum or "?"):
                     known = strata[level]
                     known.technicians.add(record.technician_id)
+                    known.n += 1
                     if kpi == TRIMMED:
                         # An order's minutes are one observation, however many did the work.
-                        if is_new:
-                            known.n += 1
-                            known.of += 1
-                            known.minutes.append(record.whole)
-                        continue
-                    known.n += 1
-                    if kpi in MEANS:
+                        known.of += is_new
+                        known.minutes += [record.whole] if is_new else []
+                    elif kpi in MEANS:
                         known.lost += record.numerator
                         known.of += record.share
                     else:
@@ -373,7 +371,7 @@ def _months(
             code: _value(company, known, kpi, place, cells[place][code])
             for code, kpi in KPIS.items()
         }
-        _weigh(values)
+        weigh(values)
         kpis |= {(*place, code): value for code, value in values.items()}
         theirs = [r for r in recognitions if (r.month, r.technician_id) == place]
         scores[place] = _score(company, place, values, theirs)
@@ -464,7 +462,7 @@ def wilson(rate: Decimal, n: int) -> tuple[float, float]:
     return middle - reach, middle + reach
 
 
-def _weigh(values: dict[str, Value]) -> None:
+def weigh(values: dict[str, Value]) -> None:
     """Give the weight of what is not available to the rest of its family, then to the others."""
     family_weight = {
         family: sum(v.weight for code, v in values.items() if KPIS[code].family == family)
@@ -535,7 +533,7 @@ def _score(
     return found
 
 
-def _rank(scores: dict[Place, Score]) -> None:
+def rank(scores: dict[Place, Score]) -> None:
     """A rank is a range: two are apart when chance does not explain their difference (4.4)."""
     by_period: dict[date, list[Score]] = defaultdict(list)
     for (period, _), found in scores.items():

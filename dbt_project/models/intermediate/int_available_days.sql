@@ -1,4 +1,5 @@
--- One row per technician and day on which he was there to work, up to the night.
+-- One row per technician and day on which he was there to work, of the days that are over in his area's
+-- zone: work done in the hours still to come is not known either.
 -- By the roster where that feed counts, else the working days of his area's calendar, within his first
 -- and last day of work (handbook 3, workload_points). Without a technicians feed all days are his.
 with
@@ -12,7 +13,8 @@ feeds as (
 
 bounds as (
     select
-        night.business_date,
+        night.as_of,
+        night.time_zone,
         work_orders.counts_from,
         roster.counts_from as roster_from
     from night
@@ -35,13 +37,14 @@ employed as (
         coalesce(limits.day >= bounds.roster_from, false) as is_rostered
     from {{ ref('int_technicians') }} as technicians
     cross join bounds
-    inner join limits on limits.day >= bounds.counts_from and limits.day <= bounds.business_date
+    inner join limits on limits.day >= bounds.counts_from
     left join {{ ref('int_technician_history') }} as history
         on history.technician_id = technicians.technician_id
         and limits.day >= coalesce(history.valid_from, limits.day)
         and limits.day < coalesce(history.valid_to, limits.day + interval '1' day)
     where
-        limits.day >= coalesce(technicians.hired_on, limits.day)
+        limits.day < {{ local_date('bounds.as_of', 'coalesce(history.time_zone, bounds.time_zone)') }}
+        and limits.day >= coalesce(technicians.hired_on, limits.day)
         and limits.day <= coalesce(technicians.left_on, limits.day)
 ),
 

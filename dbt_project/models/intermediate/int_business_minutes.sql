@@ -1,7 +1,8 @@
 -- One row per order and clock: working minutes of the area's calendar, excused pauses taken out.
 -- The only model that does business-time arithmetic: a stretch lasts the working seconds before its end
 -- less those before its start, and the working seconds before a moment are those of the days before its
--- local day plus what of that day's stretches has passed.
+-- local day plus what of that day's stretches has passed. An order has no row where that is not known: its
+-- calendar has no hours at all, or a moment lies outside the days that are laid out.
 with
 working_hours as (
     select * from {{ ref('int_working_hours') }}
@@ -76,7 +77,7 @@ passed as (
             {{ seconds_between('stretches.opens_at', 'local_ends.moment') }}
         ))), 0) as open_seconds
     from local_ends
-    inner join stretches
+    left join stretches
         on stretches.calendar_id = local_ends.calendar_id
         and stretches.time_zone = local_ends.time_zone
         and stretches.day = local_ends.day
@@ -94,3 +95,5 @@ select
     cast(sum(sign * open_seconds) / 60 as decimal(18, 6)) as minutes
 from passed
 group by order_id, clock
+-- One end without the other would be the working time since the calendar began.
+having count(open_seconds) = count(*)

@@ -1,4 +1,5 @@
--- One row per stretch of an order to be measured in working time; `sign` is -1 for the pauses taken out.
+-- One row per stretch of an order to be measured in working time; `sign` is -1 for the pauses taken out,
+-- each clipped to the stretch it is taken out of.
 with
 orders as (
     select * from {{ ref('int_orders') }}
@@ -38,9 +39,10 @@ select
     responses.calendar_id,
     responses.time_zone,
     -1 as sign,
-    pauses.started_at,
+    greatest(pauses.started_at, responses.started_at) as started_at,
     least(pauses.ended_at, responses.ended_at) as ended_at
 from responses
 inner join pauses
     on pauses.order_id = responses.order_id
     and pauses.started_at < responses.ended_at
+    and pauses.ended_at > responses.started_at

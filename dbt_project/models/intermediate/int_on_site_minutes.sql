@@ -2,7 +2,7 @@
 -- completion, less the excused pauses in it, in minutes (handbook 3, duration_index).
 with
 orders as (
-    select * from {{ ref('int_orders') }} where final_completed_at is not null
+    select * from {{ ref('int_order_endings') }} where completed_at is not null and not is_added
 ),
 
 stays as (
@@ -12,14 +12,14 @@ stays as (
     where
         visits.is_credited
         and visits.left_at > visits.arrived_at
-        and visits.arrived_at <= orders.final_completed_at
+        and visits.arrived_at <= orders.completed_at
 
     union all
 
     -- The one implied visit of an order without visit rows; a remote fix has none (handbook 2.6).
-    select order_id, arrived_at as started_at, final_completed_at as ended_at
+    select order_id, arrived_at as started_at, completed_at as ended_at
     from orders
-    where not has_visits and arrived_at < final_completed_at and coalesce(resolution, '') <> 'remote_fix'
+    where not has_visits and arrived_at < completed_at and coalesce(resolution, '') <> 'remote_fix'
 ),
 
 {{ merged_stretches('stays') }},

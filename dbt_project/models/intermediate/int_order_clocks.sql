@@ -85,7 +85,10 @@ holders as (
             where versions.updated_at <= least(timed.customer_slot_end, timed.arrived_at)
         ) as slot_version,
         max(versions.version_no) filter (where versions.updated_at <= timed.aged_at) as aged_version,
-        max(versions.version_no) filter (where versions.updated_at <= timed.accepted_at) as accepted_version
+        -- Never accepted, it went to who held it on arrival; before that it waits with who holds it now.
+        max(versions.version_no) filter (
+            where versions.updated_at <= coalesce(timed.accepted_at, timed.arrived_at, versions.updated_at)
+        ) as accepted_version
     from timed
     inner join versions on versions.order_id = timed.order_id
     group by timed.order_id
@@ -96,7 +99,6 @@ select
     timed.due_at,
     timed.gross_due_at,
     timed.aged_at,
-    {{ local_date('timed.due_at', 'timed.time_zone') }} as due_on,
     {{ local_date('timed.aged_at', 'timed.time_zone') }} as aged_on,
     {{ seconds_between('timed.reported_at', 'timed.first_completed_at') }} / 60 as gross_minutes,
     {{ seconds_between('timed.reported_at + timed.pause_before_completion', 'timed.first_completed_at') }} / 60

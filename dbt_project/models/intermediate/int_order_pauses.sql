@@ -1,6 +1,6 @@
 -- One row per stretch of time in which an order's clock is excused to stand still; merged, in order.
--- The time before assigned_at is a company pause; unassigned, it runs to the night, at most as long as
--- policy lets an open pause run (handbook 2.3).
+-- The time before assigned_at is a company pause; not assigned by the night, it runs to the night, at most
+-- as long as policy lets an open pause run (handbook 2.3).
 with
 night as (
     select * from {{ ref('stg_night') }}
@@ -24,14 +24,14 @@ waits as (
         orders.reported_on,
         'company' as owner,
         orders.reported_at as started_at,
-        coalesce(
-            orders.assigned_at,
-            least(
-                night.as_of,
-                coalesce(orders.cancelled_at, night.as_of),
-                orders.reported_at + limits.open_pause_limit * interval '1' day
-            )
-        ) as ended_at
+        case
+            when orders.assigned_at <= night.as_of then orders.assigned_at
+            else least(
+                    night.as_of,
+                    coalesce(orders.cancelled_at, night.as_of),
+                    orders.reported_at + limits.open_pause_limit * interval '1' day
+                )
+        end as ended_at
     from orders
     cross join night
     inner join limits on limits.day = orders.reported_on

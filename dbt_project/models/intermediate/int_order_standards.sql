@@ -1,9 +1,9 @@
--- One row per order with a standard: the points and minutes agreed for its job, as dispatch knew it.
+-- One row per order that ended and has a standard: the points and minutes agreed for its job, as dispatch knew it.
 -- The most specific row in force when the order was reported counts (handbook 2.12); where nothing was or
 -- could be repaired the diagnosis is the job (handbook case table).
 with
 orders as (
-    select * from {{ ref('int_orders') }}
+    select * from {{ ref('int_order_endings') }} where not is_added
 ),
 
 matched as (

@@ -74,7 +74,8 @@ joined as (
         current_versions.assigned_at,
         current_versions.accepted_at,
         least(current_versions.arrived_at, leads.arrived_at) as arrived_at,
-        current_versions.cancelled_at,
+        -- A cancellation that was taken back never came to pass.
+        case when current_versions.status = 'cancelled' then current_versions.cancelled_at end as cancelled_at,
         current_versions.cancel_cause,
         causes.is_excused as is_excused_cancellation,
         coalesce(causes.is_order, true) as is_order,

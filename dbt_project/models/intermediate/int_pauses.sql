@@ -1,6 +1,6 @@
 -- One row per pause a feed tells of: whether it stops its order's clock, and if not, why.
--- An open pause runs to the night, at most as long as policy lets it; one that was written down after
--- completion counts only with evidence, and says so (handbook 2.3).
+-- A pause that has not ended by the night is open: it runs to the night, at most as long as policy lets it.
+-- One that was written down after completion counts only with evidence, and says so (handbook 2.3).
 with
 night as (
     select * from {{ ref('stg_night') }}
@@ -34,10 +34,10 @@ timed as (
         owners.owner is not null as is_excused,
         coalesce(pauses.entered_at > orders.first_completed_at, false) as is_late_entry,
         pauses.started_at,
-        coalesce(
-            pauses.ended_at,
-            least(night.as_of, pauses.started_at + limits.open_pause_limit * interval '1' day)
-        ) as ended_at
+        case
+            when pauses.ended_at <= night.as_of then pauses.ended_at
+            else least(night.as_of, pauses.started_at + limits.open_pause_limit * interval '1' day)
+        end as ended_at
     from pauses
     cross join night
     left join orders on orders.order_id = pauses.order_id

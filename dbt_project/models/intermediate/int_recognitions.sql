@@ -21,12 +21,14 @@ judged as (
         recognitions.*,
         policy.points,
         case
+            when recognitions.occurred_on < feeds.counts_from then 'before_feed_start'
             when evidence_ref is null then 'no_evidence'
             when approved_by is null then 'not_approved'
             when customer_id is null then 'customer_unknown'
             when policy.points is null then 'no_points_agreed'
         end as exclusion
     from recognitions
+    left join {{ ref('int_feeds') }} as feeds on feeds.feed = 'recognitions'
     left join {{ ref('recognition_points') }} as policy
         on policy.recognition_kind = recognitions.kind
         and {{ in_force('policy', 'recognitions.occurred_on') }}

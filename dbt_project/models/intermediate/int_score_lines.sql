@@ -59,7 +59,7 @@ parts as (
         period_month, technician_id, kpi_code, 2 as kind_order, 'event' as line_kind,
         -points_lost * failure_weight / failure_weight_total as exact,
         feed as evidence_feed, record_key as evidence_key,
-        anchored_at, concat_ws(' ', reason_code, evidence_ref) as reason
+        anchored_at, nullif(concat_ws(' ', reason_code, evidence_ref), '') as reason
     from shared
 
     union all

@@ -1,4 +1,9 @@
 -- One row per technician, period and KPI: value, adjusted value, points, weight. Handbook 4 and 5.
+
+-- Nothing to handle is handled well; what there is to handle still is not (handbook 3).
+{%- set is_full -%}
+policy.is_full_when_empty and policy.is_feed_there and not coalesce(summed.is_awaited, false)
+{%- endset %}
 with
 policy as (
     select * from {{ ref('int_policy') }}
@@ -22,7 +27,8 @@ summed as (
         sum(denominator) filter (where mature) as denominator,
         sum(expected) filter (where mature) as expected,
         count(*) filter (where mature and feed <> 'roster') as n,
-        count(*) filter (where not mature and feed <> 'roster') as n_immature
+        count(*) filter (where not mature and feed <> 'roster') as n_immature,
+        bool_or(next_change_at is not null) as is_awaited
     from events
     where eligible and technician_id is not null
     group by period_month, technician_id, kpi_code
@@ -73,17 +79,16 @@ valued as (
         summed.denominator,
         coalesce(summed.n, 0) as n,
         coalesce(summed.n_immature, 0) as n_immature,
-        -- Days to work in alone measure nothing; nothing to handle is handled well (handbook 2.10 and 3).
+        -- Days to work in alone measure nothing (handbook 2.10).
         case
             when coalesce(summed.n, 0) > 0 then summed.denominator > 0
-            else policy.is_full_when_empty and policy.is_feed_there
+            else {{ is_full }}
         end as available,
         case
             when policy.measure = 'count' then cast(summed.numerator as decimal(28, 10))
             when policy.measure = 'median' then medians.median
             when summed.n > 0 then {{ ratio('summed.numerator', 'summed.denominator') }}
-            when policy.is_full_when_empty and policy.is_feed_there
-                then cast(policy.stretch as decimal(28, 10))
+            when {{ is_full }} then cast(policy.stretch as decimal(28, 10))
         end as raw_value,
         -- Failures are counted in records, whatever a record's denominator is (DECISIONS.md).
         case when policy.direction = 'up' then summed.denominator - summed.numerator else summed.numerator end
@@ -191,11 +196,7 @@ decided as (
         and available_families >= score_families_limit as is_scored,
         company_rate * sqrt(failures + prior_failures)
         / nullif(expected + prior_failures, 0) as standard_error,
-        case
-            when points <= 0 or points >= 100 then 0
-            when points < 80 then 80 / abs(target - floor)
-            else 20 / abs(stretch - target)
-        end as slope
+        {{ slope('adjusted_value', 'effective') }} as slope
     from effective
 )
 

@@ -120,15 +120,18 @@ select
     badged.technician_id,
     case when badged.is_scored then 'scored' else 'insufficient_data' end as status,
     case when badged.is_scored then badged.score end as score,
-    case when badged.is_scored then 1.96 * sqrt(badged.variance) end as half_width,
+    case when badged.is_scored then cast(1.96 * sqrt(badged.variance) as decimal(20, 8)) end as half_width,
     case when badged.is_scored then badged.quality_score end as quality_score,
     case when badged.is_scored then badged.workload_score end as workload_score,
     case when badged.is_scored then badged.cost_score end as cost_score,
+    -- A family that was not measured has nothing to be compared with.
     case
-        when badged.is_scored then {{ ratio(
-            'least(badged.quality_score, badged.workload_score)',
-            'greatest(badged.quality_score, badged.workload_score)'
-        ) }}
+        when
+            badged.is_scored and badged.quality_score is not null and badged.workload_score is not null
+            then {{ ratio(
+                'least(badged.quality_score, badged.workload_score)',
+                'greatest(badged.quality_score, badged.workload_score)'
+            ) }}
     end as balance,
     standings.rank_low,
     standings.rank_high,

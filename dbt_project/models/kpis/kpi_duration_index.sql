@@ -1,17 +1,17 @@
--- One row per completed order and technician with a share in it: his share of the net minutes on site
+-- One row per order that ended and technician with a share in it: his share of the net minutes on site
 -- against his share of the standard minutes. The benchmark of the period holds an order's minutes to its
--- stratum's percentiles. Counts for the day of final completion.
+-- stratum's percentiles. Counts for the day of final completion (cancelled: of cancellation).
 with
 night as (
     select * from {{ ref('stg_night') }}
 ),
 
 orders as (
-    select * from {{ ref('int_orders') }}
+    select * from {{ ref('int_order_endings') }} where not is_added
 ),
 
 credit as (
-    select * from {{ ref('int_order_credit') }}
+    select * from {{ ref('int_order_credit') }} where not is_added
 ),
 
 standards as (
@@ -27,9 +27,9 @@ judged as (
         orders.order_id,
         orders.stratum,
         credit.technician_id,
-        orders.final_completed_at as anchored_at,
-        {{ local_date('orders.final_completed_at', 'orders.time_zone') }} as business_date,
-        orders.final_completed_at as matures_at,
+        orders.ended_at as anchored_at,
+        orders.ended_on as business_date,
+        orders.ended_at as matures_at,
         case
             when exclusions.case_code is not null then orders.case_code
             when credit.technician_id is null then 'technician_unknown'
@@ -45,7 +45,6 @@ judged as (
     left join standards on standards.order_id = orders.order_id
     left join on_site on on_site.order_id = orders.order_id
     {{ join_exclusions('duration_index') }}
-    where orders.final_completed_at is not null
 )
 
 select
@@ -57,8 +56,8 @@ select
     judged.business_date,
     anchored_at,
     {{ verdict() }},
-    coalesce(share * minutes, 0) as numerator,
-    coalesce(share * standard_minutes, 0) as denominator,
+    cast(coalesce(share * minutes, 0) as decimal(20, 6)) as numerator,
+    cast(coalesce(share * standard_minutes, 0) as decimal(20, 6)) as denominator,
     share,
     minutes as quantity,
     stratum,

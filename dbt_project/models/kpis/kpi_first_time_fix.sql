@@ -1,6 +1,7 @@
 -- One row per order: fixed on one visit, or on an excused second one, and neither reopened nor repeated
 -- within the repeat limit?
--- Counts for the day of first completion, for the accountable technician, once the limit is over.
+-- Counts for the day of first completion (cancelled: of cancellation), for the accountable technician,
+-- once the limit is over.
 with
 night as (
     select * from {{ ref('stg_night') }}
@@ -70,8 +71,8 @@ judged as (
         seen.took_further_visit,
         seen.is_reopened,
         seen.repeat_order_id,
-        coalesce(seen.first_completed_at, seen.reported_at) as anchored_at,
-        seen.decided_at as matures_at,
+        coalesce(seen.first_completed_at, seen.cancelled_at, seen.reported_at) as anchored_at,
+        coalesce(seen.decided_at, seen.cancelled_at) as matures_at,
         case
             when exclusions.case_code is not null then seen.first_case_code
             when follow_ups.order_id is not null then 'follow_up_visit'

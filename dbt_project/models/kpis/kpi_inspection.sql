@@ -1,5 +1,6 @@
 -- One row per inspected item: the points it earned of those it could.
--- Counts for the day of the order's final completion, for its accountable technician.
+-- Counts for the day of the order's final completion, for its accountable technician; a late reopening
+-- moves it to no other day (handbook 2.11).
 with
 night as (
     select * from {{ ref('stg_night') }}
@@ -10,7 +11,17 @@ inspections as (
 ),
 
 orders as (
-    select * from {{ ref('int_orders') }}
+    select
+        orders.order_id,
+        orders.stratum,
+        orders.accountable_technician_id,
+        orders.time_zone,
+        orders.reported_on,
+        endings.completed_at,
+        coalesce(endings.case_code, orders.case_code) as case_code
+    from {{ ref('int_orders') }} as orders
+    left join {{ ref('int_order_endings') }} as endings
+        on endings.order_id = orders.order_id and not endings.is_added
 ),
 
 judged as (
@@ -19,16 +30,16 @@ judged as (
         inspections.order_id,
         orders.stratum,
         orders.accountable_technician_id as technician_id,
-        coalesce(orders.final_completed_at, inspections.inspected_at) as anchored_at,
+        coalesce(orders.completed_at, inspections.inspected_at) as anchored_at,
         {{ local_date(
-            'coalesce(orders.final_completed_at, inspections.inspected_at)',
+            'coalesce(orders.completed_at, inspections.inspected_at)',
             "coalesce(orders.time_zone, night.time_zone)"
         ) }} as business_date,
-        greatest(orders.final_completed_at, inspections.inspected_at) as matures_at,
+        greatest(orders.completed_at, inspections.inspected_at) as matures_at,
         case
             when orders.order_id is null then 'order_unknown'
             when exclusions.case_code is not null then orders.case_code
-            when orders.final_completed_at is null then 'order_not_completed'
+            when orders.completed_at is null then 'order_not_completed'
             when inspections.points_possible = 0 then 'nothing_to_earn'
             when inspections.points_earned > inspections.points_possible then 'more_than_possible'
             when orders.accountable_technician_id is null then 'technician_unknown'

@@ -6,11 +6,11 @@ night as (
 ),
 
 orders as (
-    select * from {{ ref('int_orders') }}
+    select * from {{ ref('int_order_endings') }} where not is_added
 ),
 
 credit as (
-    select * from {{ ref('int_order_credit') }}
+    select * from {{ ref('int_order_credit') }} where not is_added
 ),
 
 judged as (
@@ -18,11 +18,9 @@ judged as (
         orders.order_id,
         orders.stratum,
         credit.technician_id,
-        coalesce(orders.final_completed_at, orders.cancelled_at) as anchored_at,
-        {{ local_date(
-            'coalesce(orders.final_completed_at, orders.cancelled_at)', 'orders.time_zone'
-        ) }} as business_date,
-        coalesce(orders.final_completed_at, orders.cancelled_at) as matures_at,
+        orders.ended_at as anchored_at,
+        orders.ended_on as business_date,
+        orders.ended_at as matures_at,
         case
             when exclusions.case_code is not null then orders.case_code
             when credit.technician_id is null then 'technician_unknown'

@@ -1,5 +1,5 @@
--- One row per repair that was ever completed: net minutes from report to first completion.
--- Counts for the day of first completion, for the accountable technician.
+-- One row per repair that ended: net minutes from report to first completion.
+-- Counts for the day of first completion (cancelled: of cancellation), for the accountable technician.
 with
 night as (
     select * from {{ ref('stg_night') }}
@@ -18,20 +18,25 @@ judged as (
         orders.order_id,
         orders.stratum,
         orders.accountable_technician_id as technician_id,
-        orders.first_completed_at as anchored_at,
-        {{ local_date('orders.first_completed_at', 'orders.time_zone') }} as business_date,
-        orders.first_completed_at as matures_at,
+        coalesce(orders.first_completed_at, orders.cancelled_at) as anchored_at,
+        {{ local_date(
+            'coalesce(orders.first_completed_at, orders.cancelled_at)', 'orders.time_zone'
+        ) }} as business_date,
+        coalesce(orders.first_completed_at, orders.cancelled_at) as matures_at,
         case
             when exclusions.case_code is not null then orders.first_case_code
+            when orders.service_type is null then 'service_type_unknown'
             when orders.accountable_technician_id is null then 'technician_unknown'
             when clocks.gross_minutes < 0 then 'completed_before_report'
         end as exclusion,
         cast(null as varchar) as failure,
-        clocks.net_minutes as numerator
+        cast(coalesce(clocks.net_minutes, 0) as decimal(18, 6)) as numerator
     from orders
     inner join clocks on clocks.order_id = orders.order_id
     {{ join_exclusions('mttr_mean', case_code='first_case_code') }}
-    where orders.service_type = 'repair' and orders.first_completed_at is not null
+    where
+        coalesce(orders.service_type, 'repair') = 'repair'
+        and coalesce(orders.first_completed_at, orders.cancelled_at) is not null
 )
 
 select

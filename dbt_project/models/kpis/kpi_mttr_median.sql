@@ -1,4 +1,4 @@
--- One row per repair that was ever completed: net minutes from report to first completion.
+-- One row per repair that ended: net minutes from report to first completion.
 -- The records are those of mttr_mean; a period's median is taken of them, not of days.
 with
 mean_records as (

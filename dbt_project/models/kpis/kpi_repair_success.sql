@@ -1,4 +1,4 @@
--- One row per repair that was ever completed: did it stay done for the short repeat limit, on however many
+-- One row per repair that ended: did it stay done for the short repeat limit, on however many
 -- visits? Counts as its repeats do.
 with
 repeats as (

@@ -1,5 +1,5 @@
 -- One row per order: net business minutes from report to acceptance (never accepted: to arrival).
--- Counts for the day of acceptance, for who accepted.
+-- Counts for the day of acceptance, for who accepted (never accepted: who held it on arrival).
 with
 night as (
     select * from {{ ref('stg_night') }}

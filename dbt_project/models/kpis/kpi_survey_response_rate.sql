@@ -22,7 +22,6 @@ asked as (
         min(answered_at) filter (where is_valid_answer) as answered_at,
         bool_or(is_valid_answer) as is_answered
     from answers
-    where anchored_at is not null
     group by order_id
 ),
 

@@ -1,5 +1,6 @@
--- One row per completed order: was its first survey sent within the limit after first completion?
--- Counts for the day of first completion, for the accountable technician. Wall clock.
+-- One row per order that ended: was its first survey sent within the limit after first completion?
+-- Counts for the day of first completion (cancelled: of cancellation), for the accountable technician.
+-- Wall clock.
 with
 night as (
     select * from {{ ref('stg_night') }}
@@ -24,11 +25,16 @@ judged as (
         orders.order_id,
         orders.stratum,
         orders.accountable_technician_id as technician_id,
-        orders.first_completed_at as anchored_at,
-        {{ local_date('orders.first_completed_at', 'orders.time_zone') }} as business_date,
-        least(
-            sendings.first_sent_at,
-            orders.first_completed_at + limits.survey_sent_limit * interval '1' hour
+        coalesce(orders.first_completed_at, orders.cancelled_at) as anchored_at,
+        {{ local_date(
+            'coalesce(orders.first_completed_at, orders.cancelled_at)', 'orders.time_zone'
+        ) }} as business_date,
+        coalesce(
+            least(
+                sendings.first_sent_at,
+                orders.first_completed_at + limits.survey_sent_limit * interval '1' hour
+            ),
+            orders.cancelled_at
         ) as matures_at,
         coalesce(
             sendings.first_sent_at
@@ -44,7 +50,7 @@ judged as (
     inner join limits on limits.day = orders.reported_on
     left join sendings on sendings.order_id = orders.order_id
     {{ join_exclusions('survey_sent_in_24h', case_code='first_case_code') }}
-    where orders.first_completed_at is not null
+    where coalesce(orders.first_completed_at, orders.cancelled_at) is not null
 ),
 
 verdicts as (

@@ -1,63 +1,70 @@
 -- One row per claimed order and claimant, per order nobody claimed for, and per travel claim that does not count.
 -- The numerator is approved travel; the denominator becomes the area's benchmark mean per claimed order.
--- Counts for the day of final completion (cancelled: of cancellation).
+-- A journey after a late reopening only adds cost to what was claimed before (handbook 2.11). Counts for
+-- the day of final completion (cancelled: of cancellation).
 with
 night as (
     select * from {{ ref('stg_night') }}
 ),
 
-orders as (
-    select * from {{ ref('int_orders') }}
+endings as (
+    select * from {{ ref('int_order_endings') }}
 ),
 
+-- A journey is of the work during which it was made.
 claims as (
-    select * from {{ ref('int_travel_claims') }}
+    select
+        claims.*,
+        coalesce(claims.incurred_on >= endings.added_from_on, false) as is_added
+    from {{ ref('int_travel_claims') }} as claims
+    left join endings on endings.order_id = claims.order_id and not endings.is_added
 ),
 
 ended as (
     select
-        orders.order_id,
-        orders.area_id,
-        orders.case_code,
-        orders.reported_on,
-        orders.accountable_technician_id,
-        coalesce(orders.final_completed_at, orders.cancelled_at) as anchored_at,
-        {{ local_date(
-            'coalesce(orders.final_completed_at, orders.cancelled_at)', 'orders.time_zone'
-        ) }} as business_date,
+        endings.*,
         exclusions.case_code is not null as is_excluded
-    from orders
-    {{ join_exclusions('travel_cost_index') }}
-    where coalesce(orders.final_completed_at, orders.cancelled_at) is not null
+    from endings
+    {{ join_exclusions('travel_cost_index', 'endings') }}
 ),
 
 approved as (
     select
         order_id,
+        is_added,
         technician_id,
         sum(amount) as amount,
         max(updated_at) as approved_at,
         min({{ key_order('expense_id') }}) as expense_id
     from claims
     where status = 'approved' and order_id is not null
-    group by order_id, technician_id
+    group by order_id, is_added, technician_id
 ),
 
 claimed as (
     select
         'work_orders' as feed,
-        concat_ws('/', ended.order_id, approved.technician_id) as record_key,
+        concat_ws(
+            '/', ended.order_id, approved.technician_id, case when ended.is_added then 'added' end
+        ) as record_key,
         ended.order_id,
         approved.technician_id,
-        ended.business_date,
-        ended.anchored_at,
+        ended.ended_on as business_date,
+        ended.ended_at as anchored_at,
         case when ended.is_excluded then ended.case_code end as exclusion,
-        greatest(ended.anchored_at, approved.approved_at) as matures_at,
+        greatest(ended.ended_at, approved.approved_at) as matures_at,
         approved.amount as numerator,
+        -- What is added to an order that is held against the mean already is cost alone.
+        case when counted.order_id is null then 1 else 0 end as denominator,
         ended.area_id as stratum,
         approved.expense_id as evidence_ref
     from approved
-    inner join ended on ended.order_id = approved.order_id
+    inner join ended on ended.order_id = approved.order_id and ended.is_added = approved.is_added
+    left join approved as counted
+        on counted.order_id = approved.order_id
+        and counted.technician_id = approved.technician_id
+        and approved.is_added
+        and not counted.is_added
 ),
 
 unclaimed as (
@@ -66,16 +73,17 @@ unclaimed as (
         ended.order_id as record_key,
         ended.order_id,
         ended.accountable_technician_id as technician_id,
-        ended.business_date,
-        ended.anchored_at,
+        ended.ended_on as business_date,
+        ended.ended_at as anchored_at,
         case when ended.is_excluded then ended.case_code else 'no_claim' end as exclusion,
-        ended.anchored_at as matures_at,
+        ended.ended_at as matures_at,
         cast(0 as decimal(20, 6)) as numerator,
+        1 as denominator,
         ended.area_id as stratum,
         cast(null as varchar) as evidence_ref
     from ended
-    left join approved on approved.order_id = ended.order_id
-    where approved.order_id is null
+    left join approved on approved.order_id = ended.order_id and not approved.is_added
+    where not ended.is_added and approved.order_id is null
 ),
 
 uncounted as (
@@ -84,8 +92,8 @@ uncounted as (
         concat_ws('/', claims.expense_id, claims.order_id) as record_key,
         claims.order_id,
         claims.technician_id,
-        coalesce(ended.business_date, claims.incurred_on) as business_date,
-        coalesce(ended.anchored_at, cast(claims.incurred_on as timestamp)) as anchored_at,
+        coalesce(ended.ended_on, claims.incurred_on) as business_date,
+        coalesce(ended.ended_at, cast(claims.incurred_on as timestamp)) as anchored_at,
         case
             when claims.order_id is null then 'order_unknown'
             when claims.status = 'rejected' then 'claim_rejected'
@@ -96,10 +104,11 @@ uncounted as (
             when claims.order_id is null or claims.status = 'rejected' then claims.updated_at
         end as matures_at,
         claims.amount as numerator,
+        1 as denominator,
         ended.area_id as stratum,
         claims.expense_id as evidence_ref
     from claims
-    left join ended on ended.order_id = claims.order_id
+    left join ended on ended.order_id = claims.order_id and ended.is_added = claims.is_added
     where claims.status <> 'approved' or ended.order_id is null
 ),
 
@@ -121,7 +130,7 @@ select
     anchored_at,
     {{ verdict() }},
     numerator,
-    1 as denominator,
+    denominator,
     stratum,
     evidence_ref
 from records

@@ -1,17 +1,17 @@
--- One row per completed order and technician with a share in it, and one per technician and available day.
+-- One row per order that ended and technician with a share in it, and one per technician and available day.
 -- The numerator is his share of the net minutes on site, the denominator the minutes he was available.
--- Counts for the day of final completion, and for the day itself.
+-- Counts for the day of final completion (cancelled: of cancellation), and for the day itself.
 with
 night as (
     select * from {{ ref('stg_night') }}
 ),
 
 orders as (
-    select * from {{ ref('int_orders') }}
+    select * from {{ ref('int_order_endings') }} where not is_added
 ),
 
 credit as (
-    select * from {{ ref('int_order_credit') }}
+    select * from {{ ref('int_order_credit') }} where not is_added
 ),
 
 on_site as (
@@ -27,19 +27,18 @@ jobs as (
         orders.order_id,
         orders.stratum,
         credit.technician_id,
-        orders.final_completed_at as anchored_at,
-        {{ local_date('orders.final_completed_at', 'orders.time_zone') }} as business_date,
+        orders.ended_at as anchored_at,
+        orders.ended_on as business_date,
         case
             when exclusions.case_code is not null then orders.case_code
             when credit.technician_id is null then 'technician_unknown'
             when coalesce(on_site.minutes, 0) <= 0 then 'duration_unknown'
         end as exclusion,
-        coalesce(credit.share * on_site.minutes, 0) as minutes
+        cast(coalesce(credit.share * on_site.minutes, 0) as decimal(20, 6)) as minutes
     from orders
     inner join credit on credit.order_id = orders.order_id
     left join on_site on on_site.order_id = orders.order_id
     {{ join_exclusions('utilisation') }}
-    where orders.final_completed_at is not null
 ),
 
 records as (

@@ -8,11 +8,11 @@ night as (
 ),
 
 orders as (
-    select * from {{ ref('int_orders') }}
+    select * from {{ ref('int_order_endings') }} where not is_added
 ),
 
 credit as (
-    select * from {{ ref('int_order_credit') }}
+    select * from {{ ref('int_order_credit') }} where not is_added
 ),
 
 standards as (
@@ -35,15 +35,21 @@ repeats as (
     select
         repeats.order_id,
         repeats.repeated_order_id,
-        earlier.service_type as repeated_service_type,
+        repeats.repeated_completed_at,
         earlier.accountable_technician_id as charged_technician_id
     from {{ ref('int_order_repeats') }} as repeats
-    inner join orders as earlier on earlier.order_id = repeats.repeated_order_id
+    inner join {{ ref('int_orders') }} as earlier on earlier.order_id = repeats.repeated_order_id
     where repeats.is_within_short_window
 ),
 
+-- A repeat of what was done after a late reopening takes nothing from what had counted by then.
 repeated as (
-    select distinct repeated_order_id as order_id from repeats where repeated_service_type = 'repair'
+    select distinct orders.order_id
+    from orders
+    inner join repeats
+        on repeats.repeated_order_id = orders.order_id
+        and repeats.repeated_completed_at <= orders.ended_at
+    where orders.service_type = 'repair'
 ),
 
 jobs as (
@@ -52,10 +58,8 @@ jobs as (
         orders.stratum,
         credit.technician_id,
         credit.share,
-        coalesce(orders.final_completed_at, orders.cancelled_at) as anchored_at,
-        {{ local_date(
-            'coalesce(orders.final_completed_at, orders.cancelled_at)', 'orders.time_zone'
-        ) }} as business_date,
+        orders.ended_at as anchored_at,
+        orders.ended_on as business_date,
         case
             when exclusions.case_code is not null then orders.case_code
             when credit.technician_id is null then 'technician_unknown'
@@ -100,7 +104,7 @@ graded as (
             order by grades.grade nulls last
         ) as nearness
     from days
-    inner join grades
+    left join grades
         on coalesce(grades.grade, days.grade, '?') = coalesce(days.grade, '?')
         and {{ in_force('grades', 'days.day') }}
 ),
@@ -116,7 +120,7 @@ records as (
         anchored_at as matures_at,
         exclusion,
         failure,
-        case when failure is null then share * coalesce(points, 0) else 0 end as numerator,
+        cast(case when failure is null then share * coalesce(points, 0) else 0 end as decimal(20, 6)) as numerator,
         cast(0 as decimal(20, 6)) as denominator,
         stratum,
         repeated_order_id as evidence_ref
@@ -132,10 +136,10 @@ records as (
         day as business_date,
         cast(day as timestamp) as anchored_at,
         cast(day as timestamp) as matures_at,
-        null as exclusion,
+        case when points is null then 'standard_unknown' end as exclusion,
         null as failure,
         0 as numerator,
-        {{ ratio('available_days * points', 'month_days_limit', 6) }} as denominator,
+        coalesce({{ ratio('available_days * points', 'month_days_limit', 6) }}, 0) as denominator,
         null as stratum,
         null as evidence_ref
     from graded
