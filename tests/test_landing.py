@@ -117,6 +117,16 @@ def test_a_nul_byte_rejects_its_row_not_the_file(warehouse) -> None:
     assert malformed["row"]["name"] == "So\u2400th"
 
 
+def test_a_malformed_correction_shows_no_new_value(warehouse) -> None:
+    header = "correction_id,target_feed,target_key,field,new_value,reason,decided_at,decision"
+    row = "K1,work_orders,O1,customer_id,C-47\00011,typo,t,upheld"
+    landed = land(warehouse, lines(header, row), Declaration(feed="corrections"))
+    assert (landed.rows, landed.malformed) == (1, 1)
+    [malformed] = table(warehouse, "ops.malformed_rows")
+    assert malformed["row"]["field"] == "customer_id"
+    assert malformed["row"]["new_value"].replace("\u2400", "?") == "x-99?99"
+
+
 def test_the_harmless_columns_are_kept_as_json(warehouse) -> None:
     declaration = Declaration(feed="areas", harmless=["made_sla", "note"])
     header = f"{HEADER},made_sla,note,secret"

@@ -14,7 +14,9 @@ import pytest
 from fieldscore import erasure, night, policy, warehouse
 from fieldscore.canonical import canonical_feeds
 from fieldscore.errors import FieldscoreError
+from fieldscore.feeds import load_declarations
 from fieldscore.hashes import keyed_hash, personal_key
+from fieldscore.landing import land_feed
 from fieldscore.settings import PROJECT, Settings
 from nights import (
     TINY,
@@ -73,11 +75,61 @@ SURVEYS = [
     survey("R3", "P2", "08 14:00", "08 19:00", 5, respondent_id=STAFF),
     survey("R4", "P3", "12 13:00", "12 18:00", 4, respondent_id=NEIGHBOUR, comment="fine"),
 ]
+
+
+def recognition(recognition_id: str, customer: str, day: int) -> Row:
+    """A customer's praise of T1."""
+    return {
+        "recognition_id": recognition_id,
+        "technician_id": "T1",
+        "customer_id": customer,
+        "kind": "praise",
+        "occurred_on": f"2026-01-{day:02}",
+        "evidence_ref": "call",
+        "approved_by": "M1",
+    }
+
+
+# Two of the customer's in one quarter, and one of his neighbour's.
+RECOGNITIONS = [
+    recognition("G1", CUSTOMER, 6), recognition("G2", CUSTOMER, 9), recognition("G3", NEIGHBOUR, 9),
+]  # fmt: skip
+
+
+def correction(correction_id: str, feed: str, key: str, field: str, new_value: str) -> Row:
+    """An upheld correction."""
+    return {
+        "correction_id": correction_id,
+        "target_feed": feed,
+        "target_key": key,
+        "field": field,
+        "new_value": new_value,
+        "reason": "was wrong",
+        "evidence_ref": "call",
+        "decided_by": "M1",
+        "decided_at": at("30 12:00"),
+        "decision": "upheld",
+    }
+
+
+CORRECTIONS = [
+    correction("FAULT", "work_orders", "P3", "fault_code", "COOL-09"),
+    correction("CUSTOMER", "work_orders", "P1", " customer_id\u3000", CUSTOMER),
+    correction("THEIR-WORDS", "Auftrag", "P1", "Kunde", CUSTOMER),
+    correction("MISSPELT", "work_orders", "P1", "costumer_id", CUSTOMER),
+    correction("COMMENT", "surveys", "R1", "comment", COMMENT),
+    correction("DECLARED", "work_orders", "P1", "priority", PHONE),
+    correction("BASE-PAY", "technicians", "T1", "base_pay", BASE_PAY),
+    correction("ITSELF", "corrections", "CUSTOMER", "new_value", CUSTOMER),
+]
+
 DECLARATIONS = {
-    "work_orders": "required: true\nharmless: [z_note, a_note]\n",
+    "work_orders": "required: true\nharmless: [z_note, a_note]\npersonal: [priority]\n",
     "surveys": "required: true\n",
     "expenses": "required: true\n",
     "technicians": "{}\n",
+    "recognitions": "{}\n",
+    "corrections": "values: {target_feed: {Auftrag: work_orders}, field: {Kunde: customer_id}}\n",
 }
 
 
@@ -103,6 +155,8 @@ def published(site: Site) -> SimpleNamespace:
     deliver(settings, "surveys", TINY_NIGHT, SURVEYS, "more.csv")
     technician = {"technician_id": "T1", "name": "Wei", "area_id": "A1", "base_pay": BASE_PAY}
     deliver(settings, "technicians", TINY_NIGHT, [{**technician, "updated_at": at("01 00:00")}])
+    deliver(settings, "recognitions", TINY_NIGHT, RECOGNITIONS)
+    deliver(settings, "corrections", TINY_NIGHT, CORRECTIONS)
     said: list[str] = []
     run_night(settings, TINY_NIGHT, say=said.append)
     return SimpleNamespace(name=site.keep("personal"), said=said)
@@ -152,6 +206,25 @@ def test_the_hashes_of_customers_and_what_respondents_said_never_reach_the_marts
         assert rooms <= {"raw", "staging", "intermediate"}, value
 
 
+def test_a_correction_keeps_no_value_of_a_personal_column_and_says_so(company) -> None:
+    found = rows(company, "select * from ops.corrections")
+    assert {row["correction_id"]: (row["new_value"], row["reason_code"]) for row in found} == {
+        "FAULT": ("COOL-09", None),
+        "DECLARED": (None, "no_new_value"),
+        **dict.fromkeys(
+            ["CUSTOMER", "THEIR-WORDS", "MISSPELT", "COMMENT", "BASE-PAY", "ITSELF"],
+            (None, "field_not_correctable"),
+        ),
+    }
+    # Nor is there a trace of it by which a value could be tried: not even in the row's hash.
+    again = [{**row, "new_value": "X-1"} for row in CORRECTIONS if row["correction_id"] != "FAULT"]
+    deliver(company, "corrections", NEXT_NIGHT, again)
+    declaration = load_declarations(company.feeds)["corrections"]
+    url = warehouse.database_url(company)
+    [load] = land_feed(company, url, declaration, NEXT_NIGHT, say=silent)
+    assert load.unchanged == len(again)
+
+
 def test_no_log_no_page_and_no_output_holds_a_personal_value(site, published) -> None:
     files = [
         path
@@ -197,12 +270,18 @@ def erase(settings: Settings, customer: str = CUSTOMER) -> str:
 def test_an_erased_customer_is_nowhere_and_the_marts_stand(company) -> None:
     before, neighbour = marts(company), hash_of(company, NEIGHBOUR)
     said = erase(company)
-    assert said.startswith("Erased; rows changed in raw: work_orders 3, surveys 3. ")
+    assert said.startswith(
+        "Erased; rows changed in raw: work_orders 3, surveys 3, recognitions 2. "
+    )
     assert CUSTOMER not in said
     assert holding(company, hash_of(company, CUSTOMER)) == {"ops.erased_customers"}
     for value in (PHONE, COMMENT, ANOTHER_COMMENT):
         assert holding(company, hash_of(company, value)) == set(), value
-    assert holding(company, neighbour) == {"raw.work_orders", "raw.surveys"}
+    assert holding(company, neighbour) == {
+        "raw.work_orders",
+        "raw.surveys",
+        "raw.recognitions",
+    }
     assert marts(company) == before
 
 
@@ -226,9 +305,15 @@ def test_his_orders_are_still_one_customers_and_a_staff_answer_is_still_void(com
 def test_everything_computed_anew_gives_the_same_marts(company) -> None:
     before = marts(company)
     erase(company)
+    erase(company, NEIGHBOUR)
+    kept = rows(
+        company, "select distinct customer_id from raw.work_orders where order_id like 'P%%'"
+    )
+    assert len(kept) == 2, "two customers stay two"
     night.rebuild(company, TINY_NIGHT, say=silent)
     assert marts(company) == before
-    assert holding(company, hash_of(company, CUSTOMER)) == {"ops.erased_customers"}
+    for customer in (CUSTOMER, NEIGHBOUR):
+        assert holding(company, hash_of(company, customer)) == {"ops.erased_customers"}
     [accounted] = rows(
         company,
         "select sum(delivered - current_rows - superseded - unchanged - rejected) as missing,"
@@ -269,6 +354,7 @@ def deliver_again(settings: Settings) -> None:
     deliver(settings, "surveys", NEXT_NIGHT, SURVEYS, "again.csv")
     deliver(settings, "surveys", NEXT_NIGHT, answers, "later.csv")
     deliver(settings, "expenses", NEXT_NIGHT, TINY["expenses"], "again.csv")
+    deliver(settings, "recognitions", NEXT_NIGHT, RECOGNITIONS, "again.csv")
 
 
 def test_deliveries_after_it_bring_nobody_back_and_count_as_if_nobody_was_erased(
@@ -279,9 +365,12 @@ def test_deliveries_after_it_bring_nobody_back_and_count_as_if_nobody_was_erased
     run_night(settings, NEXT_NIGHT)
     as_if = marts(settings)
     [new_order] = [row for row in as_if["fct_work_orders"] if row["order_id"] == "P9"]
-    assert new_order["repeats_order_id"]
+    assert new_order["repeats_order_id"] == "P2"
+    [repeated] = [row for row in as_if["fct_kpi_events"] if row["evidence_ref"] == "P9"]
+    assert (repeated["kpi_code"], repeated["record_key"]) == ("repeat_repair_30d", "P2")
     # An order of his after the erasure is a stranger's: what links it to the old ones is gone.
     new_order["repeats_order_id"] = None
+    repeated.update(numerator=0, evidence_ref=None)
 
     settings = site.go_back(published.name)
     erase(settings)
@@ -293,7 +382,8 @@ def test_deliveries_after_it_bring_nobody_back_and_count_as_if_nobody_was_erased
     for value in (PHONE, COMMENT, ANOTHER_COMMENT):
         assert holding(settings, hash_of(settings, value)) == set(), value
     # What raw held it still knows, row by row, harmless columns and all.
-    for feed, count in (("work_orders", len(ORDERS)), ("surveys", len(SURVEYS))):
+    again = {"work_orders": ORDERS, "surveys": SURVEYS, "recognitions": RECOGNITIONS}
+    for feed, count in ((feed, len(records)) for feed, records in again.items()):
         told = f"{feed} {NEXT_NIGHT} 'again.csv': {count} rows, {count} unchanged, 0 malformed"
         assert any(line.startswith(told) for line in said), (told, said)
 
@@ -305,18 +395,6 @@ def test_erasing_again_changes_nothing_and_a_stranger_is_remembered(company) -> 
     assert erase(company, "C-9999").startswith("Nothing that is kept names this customer")
     assert rows(company, "select * from raw.work_orders order by load_id, row_number") == before
     assert len(rows(company, "select * from ops.erased_customers")) == 2
-
-
-def test_two_customers_stay_two_when_both_are_erased(company) -> None:
-    before = marts(company)
-    erase(company)
-    erase(company, NEIGHBOUR)
-    kept = rows(
-        company, "select distinct customer_id from raw.work_orders where order_id like 'P%%'"
-    )
-    assert len(kept) == 2
-    night.rebuild(company, TINY_NIGHT, say=silent)
-    assert marts(company) == before
 
 
 @pytest.mark.parametrize("nobody", ["", "  ", "NULL", "\u3000"])

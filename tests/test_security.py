@@ -16,7 +16,7 @@ from fieldscore import access, publish, roles, transform, warehouse
 from fieldscore.canonical import canonical_feeds
 from fieldscore.errors import FieldscoreError
 from fieldscore.settings import Settings
-from nights import TINY, TINY_NIGHT, Site, at, deliver, order, rows, run_night
+from nights import TINY, TINY_NIGHT, Site, at, deliver, order, pause, rows, run_night
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
@@ -32,6 +32,7 @@ AREAS = [
     {"area_id": area, "name": area, "time_zone": "Asia/Shanghai", "calendar_id": "standard"}
     for area in ("A1", "A2")
 ]
+OF_JANUARY = {"occurred_on": "2026-01-22", "evidence_ref": "call", "approved_by": "M1"}
 
 
 @pytest.fixture(scope="module", params=["cluster", "cluster_15"], ids=["18", "15"])
@@ -63,6 +64,18 @@ def settings(request: pytest.FixtureRequest, site: Site) -> Iterator[Settings]:
     since = {"updated_at": at("01 00:00")}
     deliver(site.settings, "technicians", TINY_NIGHT, [{**row, **since} for row in TECHNICIANS])
     deliver(site.settings, "areas", TINY_NIGHT, AREAS)
+    people = (("T1", "O1"), ("T2", "O8"), ("T3", "O9"))
+    for feed, records in {
+        "pauses": [
+            pause(f"P{who}", order_id, "22 09:00", "22 10:00", "customer")
+            for who, order_id in people
+        ],
+        "recognitions": [
+            {"recognition_id": f"G{who}", "technician_id": who, "kind": "praise", **OF_JANUARY}
+            for who, _ in people
+        ],
+    }.items():
+        deliver(site.settings, feed, TINY_NIGHT, records)
     settings = replace(
         site.settings,
         home=cluster.home,
@@ -422,8 +435,8 @@ def marts_of_persons(connection: psycopg.Connection) -> dict[str, str]:
 def test_every_mart_with_a_person_in_it_is_guarded_also_from_its_owner(owner) -> None:
     found = marts_of_persons(owner)
     assert {
-        "dim_technicians", "fct_kpi_days", "fct_kpi_events", "fct_score_lines",
-        "fct_technician_kpis", "fct_technician_scores", "fct_work_orders",
+        "dim_technicians", "fct_kpi_days", "fct_kpi_events", "fct_pauses", "fct_recognitions",
+        "fct_score_lines", "fct_technician_kpis", "fct_technician_scores", "fct_work_orders",
     } <= set(found)  # fmt: skip
     for name, column in found.items():
         guarded = owner.execute(
@@ -520,7 +533,7 @@ def test_a_view_shows_a_person_what_its_tables_would(settings, owner, people) ->
     ).fetchall()
     assert his
     with login(settings, "technician_t2") as person:
-        assert sorted(person.execute(query).fetchall()) == sorted(his)
+        assert sorted(person.execute(query).fetchall(), key=repr) == sorted(his, key=repr)
 
 
 def test_what_names_nobody_is_the_same_for_everybody(settings, owner, people) -> None:

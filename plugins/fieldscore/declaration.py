@@ -103,8 +103,8 @@ class Declaration(_Strict):
 
     @property
     def withheld(self) -> frozenset[str]:
-        """Our columns whose values are shown nowhere: the hashed and the confidential ones."""
-        return self.hashed | frozenset(self.canonical.confidential)
+        """Our columns whose values are shown nowhere."""
+        return self.hashed | frozenset(self.canonical.withheld)
 
     @property
     def nulls(self) -> frozenset[str]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -18,9 +18,11 @@ import polars as pl
 from psycopg import sql
 
 from fieldscore import readers, sources
+from fieldscore.canonical import CORRECTIONS, canonical_feeds
 from fieldscore.declaration import Declaration
 from fieldscore.erasure import keep_erased
-from fieldscore.hashes import keyed_columns, personal_key, row_hashes
+from fieldscore.feeds import load_declarations
+from fieldscore.hashes import BLANKS, keyed_columns, personal_key, row_hashes
 from fieldscore.settings import Settings
 
 # Called with the landing's transaction just before its commit; raises where it must not happen.
@@ -55,10 +57,12 @@ def land_feed(
     url: the warehouse's. Each delivery is a transaction: what landed before an error stays landed.
     """
     key = personal_key(settings)
+    is_about_others = declaration.feed == CORRECTIONS
+    declared = load_declarations(settings.feeds).values() if is_about_others else ()
     landed = []
     for delivery in sources.deliveries(settings, url, declaration, business_date):
         started = time.monotonic()
-        load = land(url, declaration, delivery, key, guard)
+        load = land(url, declaration, delivery, key, guard, declared)
         what = f"{delivery.feed} {delivery.business_date} {delivery.name!r}"
         if load is None:
             say(f"{what}: landed before")
@@ -79,15 +83,19 @@ def land(
     delivery: sources.Delivery,
     key: bytes,
     guard: Guard | None = None,
+    declared: Iterable[Declaration] = (),
 ) -> Landed | None:
     """Land one delivery in one transaction; None when the ledger has it already.
 
-    key: of the personal hashes. Raises FieldscoreError for a delivery that cannot be read, and what
-    the guard raises; then nothing of it is kept.
+    key: of the personal hashes. declared: the declarations of the feeds that corrections are about.
+    Raises FieldscoreError for a delivery that cannot be read, and what the guard raises; then
+    nothing of it is kept.
     """
     feed = declaration.feed
     table = readers.read(delivery.data, f"{delivery.business_date}/{delivery.name}", declaration)
     rows = keyed_columns(table.rows, declaration.hashed, key, declaration.nulls)
+    if feed == CORRECTIONS and rows.height and "new_value" in rows.columns:
+        rows = _without_withheld(rows, declaration, declared)
     delivered = rows.height + len(table.malformed)
     place = [feed, delivery.business_date, delivery.name]
 
@@ -127,6 +135,29 @@ def land(
         if guard:
             guard(transaction)
     return landed
+
+
+def _without_withheld(
+    rows: pl.DataFrame, declaration: Declaration, declared: Iterable[Declaration]
+) -> pl.DataFrame:
+    """Corrections without the new values of columns whose values are withheld.
+
+    They never apply, so their value is not needed. Nor is that of a column nobody knows: it may be
+    a customer's, its column misspelt.
+    """
+    feeds = canonical_feeds().values()
+    kept = {(feed.name, column) for feed in feeds for column in feed.columns}
+    kept -= {(feed.name, column) for feed in feeds for column in feed.withheld}
+    kept -= {(feed.feed, column) for feed in declared for column in feed.withheld}
+
+    def read(name: str, text: str | None) -> str:
+        """What staging reads in it (ops.delivered)."""
+        said = (text or "").strip(BLANKS)
+        return declaration.values.get(name, {}).get(said, said)
+
+    about = rows.select("target_feed", "field").iter_rows()
+    is_kept = [(read("target_feed", feed), read("field", column)) in kept for feed, column in about]
+    return rows.with_columns(pl.when(pl.Series(is_kept, dtype=pl.Boolean)).then("new_value"))
 
 
 class _Transaction:
