@@ -49,6 +49,22 @@ RECORD = {
     f"note {QUOTED}": DROP,
     f"undeclared {DROP}": "1",
 }
+CORRECTIONS = [
+    {
+        "correction_id": f"{what} {DROP}",
+        "target_feed": feed,
+        "target_key": f"O7 {DROP}",
+        "field": field,
+        "new_value": DROP,
+        "decided_at": at("30 12:00"),
+        "decision": "upheld",
+    }
+    for what, feed, field in (
+        ("feed", DROP, "status"),
+        ("field", "work_orders", QUOTED),
+        ("value", "work_orders", "fault_code"),
+    )
+]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +72,11 @@ def told(site: Site) -> SimpleNamespace:
     """A night of deliveries, files and columns with hostile names; what it said."""
     settings = site.clear()
     declare(
-        site, work_orders=yaml.safe_dump(DECLARATION), surveys="{}\n", expenses="required: true\n"
+        site,
+        work_orders=yaml.safe_dump(DECLARATION),
+        surveys="{}\n",
+        expenses="required: true\n",
+        corrections="{}\n",
     )
     path = Path(settings.landing) / "work_orders" / str(TINY_NIGHT) / f"{DROP} {QUOTED}.csv"
     path.parent.mkdir(parents=True)
@@ -69,6 +89,7 @@ def told(site: Site) -> SimpleNamespace:
         writer.writerows({**RECORD, ORDER: f"O{number} {DROP}"} for number in range(120))
     deliver(settings, "surveys", TINY_NIGHT, TINY["surveys"], f"{QUOTED}.csv")
     deliver(settings, "expenses", TINY_NIGHT, TINY["expenses"])
+    deliver(settings, "corrections", TINY_NIGHT, CORRECTIONS)
     said: list[str] = []
     run_night(settings, TINY_NIGHT, say=said.append)
     return SimpleNamespace(settings=settings, said="\n".join(said), file=path.name)
@@ -82,6 +103,17 @@ def test_a_hostile_order_is_scored_like_any_other(told) -> None:
     assert (found["status"], found["resolution"]) == ("completed", None)
     names = {row["technician_id"] for row in marts(told.settings)["dim_technicians"]}
     assert TECHNICIAN in names
+
+
+def test_a_hostile_correction_names_nothing_but_what_it_names(told) -> None:
+    found = rows(told.settings, "select correction_id, reason_code from ops.corrections")
+    assert {row["correction_id"]: row["reason_code"] for row in found} == {
+        f"feed {DROP}": "feed_unknown",
+        f"field {DROP}": "field_not_correctable",
+        f"value {DROP}": None,
+    }
+    query = "select fault_code from staging.stg_work_orders where order_id = %s"
+    assert rows(told.settings, query, [f"O7 {DROP}"]) == [{"fault_code": DROP}]
 
 
 def test_the_ledger_knows_hostile_files_and_rows_by_their_names(told) -> None:
