@@ -48,10 +48,13 @@ down: $(VENV)/pipeline ## Stop all that this home started
 	@$(FIELDSCORE) down
 
 url: $(VENV)/pipeline ## Print the reading role's connection URL
-	@$(FIELDSCORE) url
+	@$(FIELDSCORE) url $(if $(LOGIN),--login "$(LOGIN)")
 
 psql: $(VENV)/pipeline ## Open psql on the marts, as BI reads them
 	@$(FIELDSCORE) psql
+
+erase: $(VENV)/pipeline ## Erase a customer, scores stand: make erase CUSTOMER=C-4711
+	@$(FIELDSCORE) erase $(if $(CUSTOMER),--customer "$(CUSTOMER)")
 
 bench: $(VENV)/dev ## Measure; see benchmarks/README.md
 	@$(BIN)/python benchmarks/run.py
@@ -63,8 +66,13 @@ lint: $(VENV)/dev ## Check style, SQL, YAML, declarations, policy and expectatio
 	@$(BIN)/yamllint --strict .
 	@$(FIELDSCORE) check
 
+audit: $(VENV)/audit/made ## Look for known vulnerabilities in the locked requirements; needs the network
+	@for set in bootstrap pipeline dev audit; do echo "requirements/$$set.txt"; \
+		$(VENV)/audit/bin/pip-audit --progress-spinner off --vulnerability-service osv $(AUDIT_ARGS) \
+		--disable-pip --require-hashes --requirement requirements/$$set.txt || failed=1; done; exit $${failed:-0}
+
 lock: $(VENV)/pip ## Compile requirements/*.in into locked files with hashes
-	@for set in bootstrap pipeline dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	@for set in bootstrap pipeline dev audit; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 		requirements/$$set.in --output-file requirements/$$set.txt; done
 
@@ -86,4 +94,10 @@ $(VENV)/dev: $(VENV)/pipeline requirements/dev.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help run test faults night backfill rebuild replay show up down url psql bench lint lock
+# Beside the rest: what it needs would get in the way of Airflow.
+$(VENV)/audit/made: $(VENV)/pip requirements/audit.txt
+	@$(BIN)/uv venv --quiet --clear $(VENV)/audit
+	@$(BIN)/uv pip install --quiet --python $(VENV)/audit --require-hashes -r requirements/audit.txt
+	@touch $@
+
+.PHONY: help run test faults night backfill rebuild replay show up down url psql erase bench lint audit lock

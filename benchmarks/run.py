@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 
 import psycopg
-from fieldscore import landing, local_postgres, sample_company, warehouse
+from fieldscore import hashes, landing, local_postgres, sample_company, warehouse
 from fieldscore.declaration import Declaration
 from fieldscore.settings import PROJECT, Settings
 from fieldscore.sources import Delivery
@@ -77,7 +77,7 @@ def _land(settings: Settings, url: str, home: Path) -> list[tuple[str, str, str]
         subprocess.run([psql_program, url, "-qc", copy], check=True)
 
     declaration = Declaration(feed="work_orders")
-    key = landing.personal_key(settings)
+    key = hashes.personal_key(settings)
     days = iter(range(1, 28))
 
     def land() -> None:

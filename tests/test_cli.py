@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from fieldscore import warehouse
+from fieldscore import roles, warehouse
 from fieldscore.settings import PROJECT, Settings
 from psycopg.conninfo import conninfo_to_dict
 
@@ -54,7 +54,7 @@ def test_help_lists_every_command_with_a_sentence(command) -> None:
     )
     commands = (
         "run", "night", "backfill", "rebuild", "show", "sample", "migrate", "url", "up", "down",
-        "check", "psql", "dbt",
+        "check", "psql", "dbt", "access", "erase",
     )  # fmt: skip
     assert set(commands) <= set(said)
     assert all(sentence.endswith(".") for sentence in said.values()), said
@@ -71,7 +71,7 @@ def test_url_prints_the_reading_roles_url_alone(command, settings) -> None:
     assert (outcome.returncode, outcome.stderr) == (0, "")
     [url] = outcome.stdout.splitlines()
     place, owners = conninfo_to_dict(url), conninfo_to_dict(settings.database_url)
-    assert place["user"] == warehouse.READER != owners["user"]
+    assert place["user"] == roles.READER != owners["user"]
     assert place["password"] != owners["password"]
     assert (place["host"], place["port"], place["dbname"]) == (
         owners["host"],
@@ -80,7 +80,7 @@ def test_url_prints_the_reading_roles_url_alone(command, settings) -> None:
     )
     with warehouse.connect(url) as connection:
         [user] = connection.execute("select current_user").fetchone()
-    assert user == warehouse.READER
+    assert user == roles.READER
 
 
 @pytest.mark.parametrize(

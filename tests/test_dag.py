@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,7 @@ from inspect import getsource
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import SCRATCH
 from fieldscore import local_postgres, night, sample_company, tasks, warehouse
@@ -21,6 +23,7 @@ from fieldscore.canonical import canonical_feeds
 from fieldscore.errors import FieldscoreError, PassingFault
 from fieldscore.settings import PROJECT, Settings
 from nights import STEPS, marts, rows, silent
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 
@@ -219,17 +222,30 @@ class Home:
 
     settings: Settings
     environment: dict[str, str]
+    processes: set[str]  # what a list of processes showed meanwhile: programs with arguments
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "fieldscore", *command],
-            cwd=PROJECT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
+        ended = threading.Event()
+        watch = threading.Thread(target=self._watch, args=[ended])
+        watch.start()
+        try:
+            return subprocess.run(
+                [sys.executable, "-m", "fieldscore", *command],
+                cwd=PROJECT,
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=600,
+            )
+        finally:
+            ended.set()
+            watch.join()
+
+    def _watch(self, ended: threading.Event) -> None:
+        while not ended.wait(0.05):
+            for process in psutil.process_iter(["cmdline"]):
+                self.processes.add(" ".join(process.info["cmdline"] or []))
 
 
 @dataclass(frozen=True)
@@ -256,7 +272,7 @@ def real_night() -> Iterator[Night]:
     environment = {name: value for name, value in os.environ.items() if "AIRFLOW" not in name}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment |= {"FIELDSCORE_HOME": str(settings.home), "FIELDSCORE_LANDING": settings.landing}
-    home = Home(settings, environment)
+    home = Home(settings, environment, set())
     sample_company.generate(
         Path(settings.landing), technicians=12, months=3, nights=1, dirty=False, progress=silent
     )
@@ -334,6 +350,16 @@ def test_no_log_and_no_output_of_it_tells_a_secret(real_night: Night) -> None:
         output = getattr(real_night, name)
         assert output.stdout
         texts[name] = (output.stdout + output.stderr).encode()
+    seen = "\n".join(real_night.home.processes)
+    assert all(f"{program} -D {settings.home}" in seen for program in ("pg_ctl", "initdb")), seen
+    texts["the list of processes"] = seen.encode()
+    with warehouse.connect(settings) as connection:
+        tables = connection.execute("select tablename from pg_tables where schemaname = 'ops'")
+        for (table,) in tables.fetchall():
+            query = sql.SQL("select string_agg(kept::text, ' ') from ops.{} as kept")
+            [kept] = connection.execute(query.format(sql.Identifier(table))).fetchone()
+            texts[f"ops.{table}"] = (kept or "").encode()
+    assert texts["ops.runs"]
     for place, text in texts.items():
         for name, secret in secrets.items():
             assert secret.encode() not in text, f"{name} is in {place}"

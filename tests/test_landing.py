@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from fieldscore import landing, lease
+from fieldscore import hashes, landing, lease
 from fieldscore.declaration import Declaration
 from fieldscore.errors import FieldscoreError
 from fieldscore.settings import Settings
@@ -117,6 +117,16 @@ def test_a_nul_byte_rejects_its_row_not_the_file(warehouse) -> None:
     assert malformed["row"]["name"] == "So\u2400th"
 
 
+def test_a_malformed_correction_shows_no_new_value(warehouse) -> None:
+    header = "correction_id,target_feed,target_key,field,new_value,reason,decided_at,decision"
+    row = "K1,work_orders,O1,customer_id,C-47\00011,typo,t,upheld"
+    landed = land(warehouse, lines(header, row), Declaration(feed="corrections"))
+    assert (landed.rows, landed.malformed) == (1, 1)
+    [malformed] = table(warehouse, "ops.malformed_rows")
+    assert malformed["row"]["field"] == "customer_id"
+    assert malformed["row"]["new_value"].replace("\u2400", "?") == "x-99?99"
+
+
 def test_the_harmless_columns_are_kept_as_json(warehouse) -> None:
     declaration = Declaration(feed="areas", harmless=["made_sla", "note"])
     header = f"{HEADER},made_sla,note,secret"
@@ -148,7 +158,7 @@ def test_personal_values_are_stored_as_keyed_hashes_alone(warehouse) -> None:
     land(warehouse, text, SURVEYS)
     stored = table(warehouse, "raw.surveys")
     respondents = [row["respondent_id"] for row in stored]
-    assert respondents[0] == respondents[1] == landing.keyed_hash("zhang san", KEY)
+    assert respondents[0] == respondents[1] == hashes.keyed_hash("zhang san", KEY)
     assert respondents[2] not in (None, respondents[0])
     assert respondents[3:] == [None, None]
     assert len(stored[0]["comment"]) == 32
@@ -160,35 +170,35 @@ def test_declared_personal_columns_are_hashed_too_and_the_key_matters(warehouse)
     declaration = Declaration(feed="areas", personal=["name"])
     land(warehouse, lines(HEADER, NORTH), declaration)
     [row] = table(warehouse, "raw.areas")
-    assert row["name"] == landing.keyed_hash("NORTH", KEY)
-    assert row["name"] != landing.keyed_hash("NORTH", KEY[::-1])
+    assert row["name"] == hashes.keyed_hash("NORTH", KEY)
+    assert row["name"] != hashes.keyed_hash("NORTH", KEY[::-1])
     assert row["area_id"] == "A1"
 
 
 def test_the_key_is_made_once_per_home_and_refused_when_it_is_none(settings, monkeypatch) -> None:
-    key = landing.personal_key(settings)
+    key = hashes.personal_key(settings)
     assert len(key) == 32
-    assert landing.personal_key(settings) == key
+    assert hashes.personal_key(settings) == key
     for wrong in ("not hexadecimal", "abcd"):
         monkeypatch.setenv("FIELDSCORE_PERSONAL_KEY", wrong)
         with pytest.raises(FieldscoreError, match="personal_key"):
-            landing.personal_key(settings)
+            hashes.personal_key(settings)
 
 
 # --- row hashes ----------------------------------------------------------------------------------
 
 
-def hashes(**columns: list[str | None]) -> list[bytes]:
+def hashes_of(**columns: list[str | None]) -> list[bytes]:
     schema = dict.fromkeys(columns, pl.String)
-    return landing.row_hashes(pl.DataFrame(columns, schema)).to_list()
+    return hashes.row_hashes(pl.DataFrame(columns, schema)).to_list()
 
 
 def test_a_row_keeps_its_hash_when_empty_columns_come_and_columns_change_places() -> None:
-    [known] = hashes(a=["1"], b=["2"])
+    [known] = hashes_of(a=["1"], b=["2"])
     assert known == bytes.fromhex("c749895a69e485177f1e022d6088836b")  # never changes: raw holds it
-    assert hashes(b=["2"], c=[None], a=["1"], a0=[None]) == [known]
+    assert hashes_of(b=["2"], c=[None], a=["1"], a0=[None]) == [known]
     numbered = pl.DataFrame({"row_number": [7], "a": ["1"], "b": ["2"]})
-    assert landing.row_hashes(numbered).to_list() == [known]
+    assert hashes.row_hashes(numbered).to_list() == [known]
 
 
 def test_rows_that_differ_have_hashes_that_differ() -> None:
@@ -203,7 +213,7 @@ def test_rows_that_differ_have_hashes_that_differ() -> None:
         {"a": "1\x1e\x1eb\x1f2", "b": None},
         {"a": None, "b": None},
     ]
-    found = hashes(a=[row["a"] for row in different], b=[row["b"] for row in different])
+    found = hashes_of(a=[row["a"] for row in different], b=[row["b"] for row in different])
     assert len(set(found)) == len(different)
 
 

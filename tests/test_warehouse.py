@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from conftest import database
+from fieldscore import access, roles
 from fieldscore import warehouse as rooms
 from fieldscore.canonical import PROVENANCE, Column, Feed, canonical_feeds
 from fieldscore.errors import FieldscoreError, PassingFault
@@ -164,11 +165,20 @@ def test_a_database_that_is_not_utf8_is_refused(cluster, settings):
 # -- the reading role
 
 
-def test_the_reader_reads_marts_also_those_made_later(warehouse, settings):
+def a_mart(owner: psycopg.Connection) -> None:
+    """A mart of one row that names nobody, let be read."""
+    owner.execute("create table marts.publication as select 7 as run_id")
+    access.guard(owner, "publication", ["run_id"])
+
+
+def test_the_reader_reads_a_mart_once_its_rows_are_guarded(warehouse, settings):
     with warehouse.connect() as owner:
-        owner.execute("create table marts.publication as select 7 as run_id")
-    with psycopg.connect(rooms.reader_url(settings)) as reader:
+        owner.execute("create table marts.not_yet (technician_id varchar)")
+        a_mart(owner)
+    with psycopg.connect(rooms.reader_url(settings), autocommit=True) as reader:
         assert reader.execute("select run_id from publication").fetchall() == [(7,)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="not_yet"):
+            reader.execute("table not_yet")
 
 
 def test_the_reader_sees_no_other_room(warehouse, settings):
@@ -187,12 +197,18 @@ def test_the_reader_sees_no_other_room(warehouse, settings):
 
 def test_the_reader_writes_nothing_even_when_he_asks_to(warehouse, settings):
     with warehouse.connect() as owner:
-        owner.execute("create table marts.publication as select 7 as run_id")
+        # Rights on the database itself are not in the template.
+        rooms.migrate(owner, settings)
+        a_mart(owner)
     with psycopg.connect(rooms.reader_url(settings), autocommit=True) as reader:
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             reader.execute("delete from publication")
         reader.execute("set default_transaction_read_only = off")
-        for statement in ("delete from publication", "create table marts.mine (x int)"):
+        for statement in (
+            "delete from publication",
+            "create table marts.mine (x int)",
+            "create temporary table mine (x int)",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 reader.execute(statement)
         [attributes] = reader.execute(
@@ -204,7 +220,7 @@ def test_the_reader_writes_nothing_even_when_he_asks_to(warehouse, settings):
 
 def test_the_reader_reads_one_state_and_not_for_ever(settings):
     with psycopg.connect(rooms.reader_url(settings)) as reader:
-        for name, value in rooms.READER_SETTINGS.items():
+        for name, value in roles.READER_SETTINGS.items():
             assert reader.execute(f"show {name}").fetchone() == (value,)
         assert reader.execute("show transaction_isolation").fetchone() == ("repeatable read",)
 
@@ -216,7 +232,7 @@ def test_the_readers_password_is_checked_and_never_sent_as_it_is(settings, wareh
         psycopg.connect(rooms.reader_url(settings).replace(password, "guessed"))
     with warehouse.connect() as owner:
         [kept] = owner.execute(
-            "select rolpassword from pg_authid where rolname = %s", [rooms.READER]
+            "select rolpassword from pg_authid where rolname = %s", [roles.READER]
         ).fetchone()
     assert kept.startswith("SCRAM-SHA-256$") and password not in kept
 

@@ -90,14 +90,16 @@
 {% macro computed_once() %}{{ return(adapter.dispatch('computed_once')()) }}{% endmacro %}
 {% macro default__computed_once() -%}offset 0{%- endmacro %}
 
-{# A whole row as a JSON document, without some of its columns. #}
-{% macro row_without(relation, columns) %}{{ return(adapter.dispatch('row_without')(relation, columns)) }}{% endmacro %}
-{% macro default__row_without(relation, columns) -%}
-    jsonb_strip_nulls(to_jsonb({{ relation }}){% for column in columns %} - '{{ column }}'{% endfor %})
+{# Some columns of a row as a JSON document, without those that hold nothing. #}
+{% macro json_of(relation, columns) %}{{ return(adapter.dispatch('json_of')(relation, columns)) }}{% endmacro %}
+{% macro default__json_of(relation, columns) -%}
+    jsonb_strip_nulls(jsonb_build_object(
+        {%- for column in columns %}'{{ column }}', {{ relation }}.{{ column }}{% if not loop.last %}, {% endif %}{% endfor -%}
+    ))
 {%- endmacro %}
 
-{# Tells the planner what a table just built holds. #}
-{% macro statistics(relation, materialized) %}{{ return(adapter.dispatch('statistics')(relation, materialized)) }}{% endmacro %}
-{% macro default__statistics(relation, materialized) -%}
-    {% if materialized != 'view' %}analyze {{ relation }}{% endif %}
+{# What is still to be done with a relation just built: a table's statistics, for the planner; a view's rights. #}
+{% macro finished(relation, materialized) %}{{ return(adapter.dispatch('finished')(relation, materialized)) }}{% endmacro %}
+{% macro default__finished(relation, materialized) -%}
+    {% if materialized == 'view' %}alter view {{ relation }} set (security_invoker = true){% else %}analyze {{ relation }}{% endif %}
 {%- endmacro %}

@@ -6,11 +6,15 @@
     ]) }}
 {% endmacro %}
 
-{# The columns of a canonical feed as {name: meta}, from models/staging/_raw__sources.yml. #}
+{#
+    The columns of a canonical feed as {name: meta}, from models/staging/_raw__sources.yml, without
+    the confidential ones: those stay in raw, where the models' role cannot read them.
+#}
 {% macro feed_columns(feed) %}
     {% set columns = {} %}
     {% if execute %}
-        {% for column in graph.sources['source.fieldscore.raw.' ~ feed].columns.values() %}
+        {% for column in graph.sources['source.fieldscore.raw.' ~ feed].columns.values()
+            if not column.config.meta.confidential %}
             {% do columns.update({column.name: column.config.meta}) %}
         {% endfor %}
     {% endif %}
@@ -29,7 +33,15 @@ declaration as (
 ),
 
 waiting as (
-    select raw.*, loads.business_date, loads.file
+    select
+        raw.load_id,
+        raw.row_number,
+        raw.row_hash,
+        {% for column in columns -%}
+        raw.{{ column }},
+        {% endfor -%}
+        loads.business_date,
+        loads.file
     from {{ source('raw', feed) }} as raw
     inner join {{ source('ops', 'loads') }} as loads on loads.load_id = raw.load_id
     {% if is_incremental() %}
@@ -257,9 +269,9 @@ left join corrections on corrections.target_key = {{ record_key(feed) }}
 {% endif %}
 {% endmacro %}
 
-{# What of a raw row is not for other eyes: its provenance and its personal columns. #}
-{% macro masked_columns(feed) %}
-    {% set masked = ['load_id', 'row_number', 'row_hash'] %}
-    {% for column, meta in feed_columns(feed).items() if meta.personal %}{% do masked.append(column) %}{% endfor %}
-    {{ return(masked) }}
+{# The columns of a raw row that may be shown: without its provenance, and without personal ones. #}
+{% macro shown_columns(feed) %}
+    {% set shown = ['extra'] %}
+    {% for column, meta in feed_columns(feed).items() if not meta.personal %}{% do shown.append(column) %}{% endfor %}
+    {{ return(shown) }}
 {% endmacro %}

@@ -120,11 +120,45 @@ def rebuild(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def url(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Print the reading role's connection URL, alone."""
-    from fieldscore.warehouse import reader_url
+    """Print the connection URL of the reading role, or of a person's login, alone."""
+    from fieldscore import access, warehouse
 
     _make_rooms(settings)
-    print(reader_url(settings))
+    if arguments.login:
+        print(access.login_url(settings, arguments.login))
+    else:
+        print(warehouse.reader_url(settings))
+
+
+def access(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Let a person's login see an area or a technician, take it away, or list who sees whom."""
+    from fieldscore import access as logins
+    from fieldscore import warehouse
+
+    _make_rooms(settings)
+    if arguments.action != "list" and not arguments.login:
+        raise FieldscoreError("Say whose access: --login.")
+    scope = (arguments.login, arguments.area, arguments.technician)
+    with warehouse.connect(settings) as connection:
+        if arguments.action == "grant":
+            logins.grant(connection, settings, *scope)
+        elif arguments.action == "revoke":
+            logins.revoke(connection, settings, *scope)
+        for login, kind, name in logins.granted(connection):
+            if arguments.login in (None, login):
+                print(f"{login} sees {kind} {name}")
+
+
+def erase(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Erase a customer: nothing that is kept can be linked to him; orders and scores stand."""
+    from fieldscore import erasure, warehouse
+
+    _make_rooms(settings)
+    # From standard input an id is in no list of processes and in no shell's history.
+    customers = arguments.customer or sys.stdin.read().splitlines()
+    with warehouse.connect(settings) as connection:
+        for customer in customers:
+            print(erasure.erase(connection, settings, customer))
 
 
 def psql(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -266,7 +300,16 @@ def _parser() -> argparse.ArgumentParser:
     company.add_argument("--nights", type=int, default=NIGHTS_OF_A_FIRST_RUN)
     company.add_argument("--orders", type=float, default=2.5, help="per technician and day")
     company.add_argument("--seed", type=int, default=1)
-    for command in (migrate, url, up, down, check):
+    add(url).add_argument("--login", help="whose URL; without it the reading role's")
+    who = add(access)
+    who.add_argument("action", choices=("grant", "revoke", "list"))
+    who.add_argument("--login", help="the person's login")
+    who.add_argument("--area", action="append", default=[], help="its technicians; may be repeated")
+    who.add_argument("--technician", action="append", default=[], help="may be repeated")
+    add(erase).add_argument(
+        "--customer", action="append", help="may be repeated; without it, a line each from stdin"
+    )
+    for command in (migrate, up, down, check):
         add(command)
     for command in (psql, dbt):
         add(command).add_argument("rest", nargs="*", help=f"passed on to {command.__name__}")

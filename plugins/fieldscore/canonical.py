@@ -15,6 +15,9 @@ SOURCES = PROJECT / "dbt_project" / "models" / "staging" / "_raw__sources.yml"
 # values; extra: declared harmless columns of theirs that have no canonical name.
 PROVENANCE = {"load_id": "bigint", "row_number": "bigint", "row_hash": "bytea", "extra": "jsonb"}
 
+# The feed whose rows are about records of the others.
+CORRECTIONS = "corrections"
+
 
 @dataclass(frozen=True)
 class Column:
@@ -26,6 +29,7 @@ class Column:
     present: bool = False
     filled: bool = False
     personal: bool = False
+    confidential: bool = False
     happened: bool = False
     dispatched: bool = False
     values: tuple[str, ...] = ()
@@ -49,6 +53,18 @@ class Feed:
     @property
     def personal(self) -> list[str]:
         return [column.name for column in self.columns.values() if column.personal]
+
+    @property
+    def confidential(self) -> list[str]:
+        return [column.name for column in self.columns.values() if column.confidential]
+
+    @property
+    def withheld(self) -> list[str]:
+        """Columns whose values are shown nowhere, nor kept as they are where others can read them.
+
+        A correction's new value is one of another feed's column, perhaps of a personal one.
+        """
+        return self.personal + self.confidential + ["new_value"] * (self.name == CORRECTIONS)
 
 
 @cache

@@ -102,6 +102,11 @@ class Declaration(_Strict):
         return frozenset(self.canonical.personal) | frozenset(self.personal)
 
     @property
+    def withheld(self) -> frozenset[str]:
+        """Our columns whose values are shown nowhere."""
+        return self.hashed | frozenset(self.canonical.withheld)
+
+    @property
     def nulls(self) -> frozenset[str]:
         """The words that mean no value."""
         return NO_VALUE | frozenset(self.null_tokens)
@@ -282,15 +287,15 @@ def _column_problems(declaration: Declaration) -> Iterator[tuple[str, str]]:
             yield f"personal.{name}", "identifies records of a feed and cannot be hashed"
         elif column and (column.type != "text" or column.values or column.only):
             yield f"personal.{name}", "is read as more than text and cannot be hashed"
-    secret = {theirs for name, theirs in declaration.theirs.items() if name in declaration.hashed}
+    secret = {their for name, their in declaration.theirs.items() if name in declaration.withheld}
     for name, theirs in declaration.theirs.items():
-        if theirs in secret and name in columns and name not in declaration.hashed:
+        if theirs in secret and name in columns and name not in declaration.withheld:
             yield (
                 f"columns.{name}",
                 f"{theirs!r} is personal elsewhere and cannot be stored as it is",
             )
     for theirs in declaration.harmless:
-        if theirs in secret | declaration.hashed:
+        if theirs in secret | declaration.withheld:
             yield f"harmless.{theirs}", "is personal"
 
 

@@ -6,8 +6,7 @@ import hashlib
 import json
 import re
 import time
-import unicodedata
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -16,19 +15,18 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
-import polars_hash as plh
 from psycopg import sql
 
 from fieldscore import readers, sources
-from fieldscore.declaration import NO_VALUE, Declaration
-from fieldscore.errors import FieldscoreError
+from fieldscore.canonical import CORRECTIONS, canonical_feeds
+from fieldscore.declaration import Declaration
+from fieldscore.erasure import keep_erased
+from fieldscore.feeds import load_declarations
+from fieldscore.hashes import BLANKS, keyed_columns, personal_key, row_hashes
 from fieldscore.settings import Settings
 
 # Called with the landing's transaction just before its commit; raises where it must not happen.
 Guard = Callable[[Any], object]
-
-# What surrounds a value without being part of it; staging trims the same (ops.delivered).
-BLANKS = " \t\r\n\u00a0\u3000\u200b\ufeff"
 
 # The version that starts a jsonb value in PostgreSQL's binary form; its JSON text follows.
 JSONB = "\x01"
@@ -59,10 +57,12 @@ def land_feed(
     url: the warehouse's. Each delivery is a transaction: what landed before an error stays landed.
     """
     key = personal_key(settings)
+    is_about_others = declaration.feed == CORRECTIONS
+    declared = load_declarations(settings.feeds).values() if is_about_others else ()
     landed = []
     for delivery in sources.deliveries(settings, url, declaration, business_date):
         started = time.monotonic()
-        load = land(url, declaration, delivery, key, guard)
+        load = land(url, declaration, delivery, key, guard, declared)
         what = f"{delivery.feed} {delivery.business_date} {delivery.name!r}"
         if load is None:
             say(f"{what}: landed before")
@@ -83,17 +83,20 @@ def land(
     delivery: sources.Delivery,
     key: bytes,
     guard: Guard | None = None,
+    declared: Iterable[Declaration] = (),
 ) -> Landed | None:
     """Land one delivery in one transaction; None when the ledger has it already.
 
-    key: of the personal hashes. Raises FieldscoreError for a delivery that cannot be read, and what
-    the guard raises; then nothing of it is kept.
+    key: of the personal hashes. declared: the declarations of the feeds that corrections are about.
+    Raises FieldscoreError for a delivery that cannot be read, and what the guard raises; then
+    nothing of it is kept.
     """
     feed = declaration.feed
     table = readers.read(delivery.data, f"{delivery.business_date}/{delivery.name}", declaration)
     columns = ",".join(name for name in table.rows.columns if name in declaration.canonical.columns)
-    rows = _hash_personal(table.rows, declaration, key)
-    rows = rows.with_columns(row_hashes(rows).alias("row_hash"))
+    rows = keyed_columns(table.rows, declaration.hashed, key, declaration.nulls)
+    if feed == CORRECTIONS and rows.height and "new_value" in rows.columns:
+        rows = _without_withheld(rows, declaration, declared)
     delivered = rows.height + len(table.malformed)
     place = [feed, delivery.business_date, delivery.name]
 
@@ -117,6 +120,10 @@ def land(
             landed = None
         else:
             [load_id] = load
+            rows = keep_erased(transaction.execute, declaration.canonical, rows)
+            rows = rows.with_columns(
+                row_hash=row_hashes(rows, declaration.canonical.confidential, key)
+            )
             unchanged = _store(transaction, feed, load_id, rows)
             _store_malformed(transaction, load_id, table.malformed)
             if delivery.cursor is not None:
@@ -132,58 +139,27 @@ def land(
     return landed
 
 
-def personal_key(settings: Settings) -> bytes:
-    """The installation's key of personal hashes: kept outside the database, never changed."""
-    try:
-        key = bytes.fromhex(settings.secret("personal_key"))[:64]
-    except ValueError:
-        key = b""
-    if len(key) < 16:
-        raise FieldscoreError(
-            "personal_key: must be at least 32 hexadecimal digits; see FIELDSCORE_PERSONAL_KEY."
-        )
-    return key
+def _without_withheld(
+    rows: pl.DataFrame, declaration: Declaration, declared: Iterable[Declaration]
+) -> pl.DataFrame:
+    """Corrections without the new values of columns whose values are withheld.
 
-
-def keyed_hash(text: str, key: bytes, nulls: Collection[str] = NO_VALUE) -> str | None:
-    """The 32 hexadecimal digits that stand for a personal value; None for what is no value.
-
-    Texts that differ only in case, blanks or Unicode's compatible forms are one value.
+    They never apply, so their value is not needed. Nor is that of a column nobody knows: it may be
+    a customer's, its column misspelt.
     """
-    said = text.strip(BLANKS)
-    normal = " ".join(unicodedata.normalize("NFKC", said).casefold().split())
-    if said in nulls or not normal:
-        return None
-    return hashlib.blake2b(normal.encode(), digest_size=16, key=key).hexdigest()
+    feeds = canonical_feeds().values()
+    kept = {(feed.name, column) for feed in feeds for column in feed.columns}
+    kept -= {(feed.name, column) for feed in feeds for column in feed.withheld}
+    kept -= {(feed.feed, column) for feed in declared for column in feed.withheld}
 
+    def read(name: str, text: str | None) -> str:
+        """What staging reads in it (ops.delivered)."""
+        said = (text or "").strip(BLANKS)
+        return declaration.values.get(name, {}).get(said, said)
 
-def row_hashes(rows: pl.DataFrame) -> pl.Series:
-    """16 bytes over the names and values of each row, but for its row_number.
-
-    A column without a value adds nothing, so that rows keep their hash when a feed gets a column.
-    """
-    if not rows.height:
-        return pl.Series(dtype=pl.Binary)
-    parts = []
-    for name in sorted(set(rows.columns) - {"row_number"}):
-        column, value = rows[name], pl.col(name)
-        if column.str.contains("\x1e", literal=True).any():
-            value = value.str.replace_all("\x1e", "\x1e\x1e", literal=True)
-        start = pl.lit(f"\x1e{name}\x1f")
-        parts += [pl.concat_str(start, value)] if column.null_count() else [start, value]
-    joined = rows.select(pl.concat_str(parts, ignore_nulls=True).alias("row"))
-    digits = joined.select(plh.col("row").chash.blake3().str.head(32).str.decode("hex"))
-    return digits.to_series()
-
-
-def _hash_personal(rows: pl.DataFrame, declaration: Declaration, key: bytes) -> pl.DataFrame:
-    hashed = []
-    for name in declaration.hashed & set(rows.columns):
-        values = rows[name].drop_nulls().unique()
-        hashes = [keyed_hash(value, key, declaration.nulls) for value in values.to_list()]
-        stands_for = pl.Series(hashes, dtype=pl.String)
-        hashed.append(rows[name].replace_strict(values, stands_for, default=None))
-    return rows.with_columns(hashed)
+    about = rows.select("target_feed", "field").iter_rows()
+    is_kept = [(read("target_feed", feed), read("field", column)) in kept for feed, column in about]
+    return rows.with_columns(pl.when(pl.Series(is_kept, dtype=pl.Boolean)).then("new_value"))
 
 
 class _Transaction:

@@ -1,7 +1,8 @@
 """The steps of a night, one function per task of ``dags/nightly.py``.
 
 Each step can be killed at any point and run again: landing and publication are transactions, the
-models are rebuilt, the gates replace their own results.
+models are rebuilt, the gates replace their own results. Each works as the one role it needs; the
+rooms, the lease and the run's own row are the owner's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import cache
 
 import psycopg
 
-from fieldscore import business_dates, lease, publish, transform, warehouse
+from fieldscore import business_dates, lease, publish, roles, transform, warehouse
 from fieldscore.errors import FieldscoreError
 from fieldscore.settings import PROJECT, Settings
 
@@ -54,7 +55,7 @@ def check_declarations(settings: Settings, run_id: int) -> None:
     declarations = load_declarations(settings.feeds)
     quality.validate_suites()
     policy.validate()
-    with _writing(settings, run_id) as connection:
+    with _writing(settings, run_id, roles.LANDING) as connection:
         store_declarations(connection, declarations, settings.time_zone)
 
 
@@ -76,8 +77,8 @@ def land(settings: Settings, run_id: int, business_date: date, feed: str, say: S
     from fieldscore.landing import land_feed
 
     declaration = load_declarations(settings.feeds)[feed]
-    url = warehouse.database_url(settings)
-    with lease.held(url, run_id):
+    url = warehouse.url_as(settings, roles.LANDING)
+    with lease.held(warehouse.database_url(settings), run_id):
         landed = land_feed(settings, url, declaration, business_date, guard=_fence(run_id), say=say)
     return sum(load.rows for load in landed)
 
@@ -101,7 +102,7 @@ def is_newest(settings: Settings, run_id: int, business_date: date, say: Say = p
             "select max(business_date) from ops.loads where business_date <= %s", [business_date]
         ).fetchone()[0]
     if published and business_date <= published:
-        with _writing(settings, run_id, to_end_it=True) as connection:
+        with _writing(settings, run_id, roles.PUBLISH, to_end_it=True) as connection:
             connection.execute("update ops.runs set status = 'landed' where run_id = %s", [run_id])
         say(
             f"{business_date} does not lie after the last published date {published}: landed only;"
@@ -126,11 +127,11 @@ def stage(settings: Settings, run_id: int, anew: bool = False, say: Say = print)
     from fieldscore import policy
 
     with lease.held(warehouse.database_url(settings), run_id):
-        with _writing(settings, run_id) as connection:
+        with _writing(settings, run_id, roles.TRANSFORM) as connection:
             changed = policy.load(connection, settings)
         if changed:
             transform.build(settings, "policy", run_id=run_id, say=say)
-            with _writing(settings, run_id) as connection:
+            with _writing(settings, run_id, roles.TRANSFORM) as connection:
                 policy.mark_loaded(connection)
         again = ("--full-refresh",) if anew or _code_changed(settings) else ()
         transform.build(settings, "staging", *again, run_id=run_id, say=say)
@@ -152,20 +153,20 @@ def audit(settings: Settings, run_id: int, say: Say = print) -> None:
 def check_marts(settings: Settings, run_id: int, say: Say = print) -> None:
     """The gate on the audited marts; notes what it let pass for publication."""
     _gate(settings, run_id, "marts", "audit", None, say)
-    with _writing(settings, run_id) as connection:
+    with _writing(settings, run_id, roles.AUDIT) as connection:
         publish.record_audit(connection, transform.manifest(settings), run_id)
 
 
 def publish_night(settings: Settings, run_id: int, say: Say = print) -> None:
     """Carry the audited night to ``marts`` in one transaction."""
     manifest = transform.manifest(settings)
-    url = warehouse.database_url(settings)
-    with lease.held(url, run_id), warehouse.connect(url) as connection:
+    held = lease.held(warehouse.database_url(settings), run_id)
+    with held, warehouse.connect(warehouse.url_as(settings, roles.PUBLISH)) as connection:
         publish.publish(
             connection,
             manifest,
             run_id,
-            lambda held: lease.check(held, run_id, to_end_it=True),
+            lambda within: lease.check(within, run_id, to_end_it=True),
             say=say,
         )
 
@@ -182,7 +183,7 @@ def close_night(settings: Settings, run_id: int, say: Say = print) -> str:
         [status, message] = connection.execute(
             "select status, message from ops.runs where run_id = %s", [run_id]
         ).fetchone()
-    build_docs(warehouse.database_url(settings), settings.home / "data_docs")
+    build_docs(warehouse.url_as(settings, roles.AUDIT), settings.home / "data_docs")
     say(f"run {run_id}: {status}{': ' + message if message else ''}")
     return status
 
@@ -251,8 +252,9 @@ def _gate(
 ) -> None:
     from fieldscore import quality
 
-    url = warehouse.database_url(settings)
-    with lease.held(url, run_id), _naming_gate(settings, run_id, gate):
+    held = lease.held(warehouse.database_url(settings), run_id)
+    with held, _naming_gate(settings, run_id, gate):
+        url = warehouse.url_as(settings, roles.AUDIT)
         outcome = quality.check(url, gate, layer, run_id, tables)
         say(str(outcome))
         quality.raise_on_critical(outcome)
@@ -276,9 +278,10 @@ def _fence(run_id: int) -> Callable[[psycopg.Connection], None]:
 
 @contextmanager
 def _writing(
-    settings: Settings, run_id: int, *, to_end_it: bool = False
+    settings: Settings, run_id: int, role: str, *, to_end_it: bool = False
 ) -> Iterator[psycopg.Connection]:
-    """One transaction that shows the fencing number."""
-    with warehouse.connect(settings) as connection, connection.transaction():
+    """One transaction of a role that shows the fencing number."""
+    url = warehouse.url_as(settings, role)
+    with warehouse.connect(url) as connection, connection.transaction():
         lease.check(connection, run_id, to_end_it=to_end_it)
         yield connection

@@ -144,7 +144,7 @@ def validate(folder: Path = POLICY) -> None:
 
 def load(connection: psycopg.Connection, settings: Settings, folder: Path = POLICY) -> bool:
     """Hash the staff list into ``ops.staff_respondents``; return whether to load the seeds."""
-    from fieldscore.landing import keyed_hash, personal_key
+    from fieldscore.hashes import keyed_hash, personal_key
 
     connection.execute("delete from ops.staff_respondents")
     key = personal_key(settings)

@@ -1,7 +1,8 @@
 """Publication: what was audited becomes what BI reads, in one transaction, by touched keys.
 
 ``marts.*`` are made here once, from the models' contracts, and never swapped: grants, row-level
-security and object ids stay. Cost: one pass over each audited mart to find the touched keys.
+security and object ids stay. The tables are the owner's; publication may change their rows. Cost:
+one pass over each audited mart to find the touched keys.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
+from fieldscore import access
 from fieldscore.errors import FieldscoreError
 
 if TYPE_CHECKING:
@@ -71,15 +73,19 @@ def views(manifest: Manifest) -> list[str]:
 
 
 def prepare(connection: psycopg.Connection, manifest: Manifest) -> None:
-    """Make the marts that are missing and complete those whose contract grew; idempotent.
+    """Make the marts that are missing, complete those whose contract grew, guard all; idempotent.
 
     A column that went or changed its type takes a step of sql/steps/ (one SQL file, run once, in
     name order). Raises FieldscoreError naming the column where there is none.
     """
     with connection.transaction():
         _run_steps(connection)
-        for mart in marts(manifest):
+        contracts = marts(manifest)
+        for mart in contracts:
             _complete(connection, mart)
+        access.make_lookup(connection)
+        for mart in contracts:
+            access.guard(connection, mart.name, list(mart.columns))
 
 
 def _run_steps(connection: psycopg.Connection) -> None:
@@ -249,6 +255,7 @@ def _carry_view(connection: psycopg.Connection, view: str) -> None:
         + sql.SQL(text)
     )
     connection.execute("set local search_path = public")
+    access.let_read(connection, view)
 
 
 def _columns(names, table: str | None = None) -> sql.Composed:

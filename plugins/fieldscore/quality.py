@@ -70,8 +70,8 @@ class Rule:
 
     @property
     def touches_personal(self) -> bool:
-        """Whether the rule reads, or may read, a column of personal values in any feed."""
-        personal = {name for feed in canonical_feeds().values() for name in feed.personal}
+        """Whether the rule reads, or may read, a column of any feed whose values are withheld."""
+        personal = {name for feed in canonical_feeds().values() for name in feed.withheld}
         star = re.search(r"(select|all|distinct|,)\s*\*|\.\*", self.kwargs.get(QUERY, ""), re.I)
         return bool(star or personal & self.words)
 

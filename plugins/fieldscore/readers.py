@@ -518,7 +518,7 @@ def _ours(sheet: _Sheet, declaration: Declaration) -> Table:
         for row in rows.filter(spoilt).drop("extra", strict=False).iter_rows(named=True):
             number = row.pop("row_number")
             shown = {
-                name: _masked(value) if value and name in declaration.hashed else _shown(value)
+                name: _masked(value) if value and name in declaration.withheld else _shown(value)
                 for name, value in row.items()
             }
             malformed.append(Malformed(number, "holds a NUL byte", shown))

@@ -72,7 +72,7 @@ class Settings:
         path = folder / name
         try:
             # Written beside and linked into place: nobody reads half a secret, the first one wins.
-            draft = folder / f".{name}.{os.getpid()}"
+            draft = folder / f".{name}.{secrets.token_hex(8)}"
             draft.touch(mode=0o600)
             draft.write_text(secrets.token_hex(32))
             os.link(draft, path)
@@ -81,3 +81,7 @@ class Settings:
         finally:
             draft.unlink(missing_ok=True)
         return path.read_text()
+
+    def discard_secret(self, name: str) -> None:
+        """Forget a secret of the home; the next time it is asked for another one is made."""
+        (self.home / "secrets" / name).unlink(missing_ok=True)

@@ -9,25 +9,15 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from fieldscore import local_postgres
+from fieldscore import local_postgres, roles
 from fieldscore.canonical import PROVENANCE, Feed, canonical_feeds
 from fieldscore.errors import FieldscoreError, PassingFault
 from fieldscore.settings import Settings
 
 SQL = Path(__file__).parent / "sql"
-
-# A password of ours, a reading of ours: what BI connects as. It sees schema marts and nothing else.
-READER = "fieldscore_reader"
-READER_SETTINGS = {
-    # Several statements of one page must not straddle a publication.
-    "default_transaction_isolation": "repeatable read",
-    "default_transaction_read_only": "on",
-    "statement_timeout": "5min",
-    "search_path": "marts",
-}
 
 # What a night that was killed or cut off leaves on the server ends soon: its query, which may hold
 # the lease's row, within seconds; a connection without a word of the other machine within a minute;
@@ -65,8 +55,18 @@ def database_url(settings: Settings) -> str:
 
 def reader_url(settings: Settings) -> str:
     """The URL by which BI reads: same place, reading role."""
+    return login_url(settings, roles.READER, settings.secret("reader_password"))
+
+
+def login_url(settings: Settings, login: str, password: str) -> str:
+    """The URL of the same place for another login."""
     place = conninfo_to_dict(database_url(settings))
-    return _url({**place, "user": READER, "password": settings.secret("reader_password")})
+    return _url({**place, "user": login, "password": password})
+
+
+def url_as(settings: Settings, role: str) -> str:
+    """Where a step of the night works: the owner's login, acting as one of its roles."""
+    return roles.acting_as(database_url(settings), role)
 
 
 def connect(settings_or_url: Settings | str, **options: Any) -> psycopg.Connection:
@@ -100,7 +100,7 @@ def connect(settings_or_url: Settings | str, **options: Any) -> psycopg.Connecti
 
 
 def migrate(connection: psycopg.Connection, settings: Settings) -> None:
-    """Make or complete the warehouse's rooms, raw tables, functions and reading role.
+    """Make or complete the warehouse's rooms, raw tables, functions, roles and rights.
 
     One transaction; running it again, or twice at once, is harmless. Raises FieldscoreError when
     the owner's rights or the database's encoding do not suffice.
@@ -122,7 +122,7 @@ def migrate(connection: psycopg.Connection, settings: Settings) -> None:
                     sql.Identifier(connection.info.dbname), sql.Identifier(name), sql.Literal(value)
                 )
             )
-        _complete_reader(connection, settings.secret("reader_password"))
+        roles.complete(connection, settings.secret("reader_password"))
 
 
 def _complete_raw_table(connection: psycopg.Connection, feed: Feed) -> None:
@@ -158,60 +158,6 @@ def _complete_raw_table(connection: psycopg.Connection, feed: Feed) -> None:
                 sql.Identifier(index), table
             )
         )
-
-
-def _complete_reader(connection: psycopg.Connection, password: str) -> None:
-    """The reading role: schema marts, nothing else."""
-    # Hashed here, so that no log of the server can show it.
-    verifier = connection.pgconn.encrypt_password(
-        password.encode(), READER.encode(), b"scram-sha-256"
-    ).decode()
-    statements = [
-        sql.SQL("alter role {} with login password {}").format(
-            sql.Identifier(READER), sql.Literal(verifier)
-        )
-    ]
-    for name, value in READER_SETTINGS.items():
-        statements.append(
-            sql.SQL("alter role {} set {} = {}").format(
-                sql.Identifier(READER), sql.Identifier(name), sql.Literal(value)
-            )
-        )
-    try:
-        _change_role(connection, statements)
-    except errors.InsufficientPrivilege as refused:
-        owner = connection.info.user
-        raise FieldscoreError(
-            f"{owner} may not make the role {READER}: {refused.diag.message_primary}. Let an"
-            f' administrator run: alter role "{owner}" createrole; and, if {READER} is there'
-            f' already: grant {READER} to "{owner}" with admin option.'
-        ) from refused
-    connection.execute("revoke all on schema public from public")
-    connection.execute(f"grant usage on schema marts to {READER}")
-    connection.execute(f"grant select on all tables in schema marts to {READER}")
-    connection.execute(
-        f"alter default privileges in schema marts grant select on tables to {READER}"
-    )
-
-
-def _change_role(connection: psycopg.Connection, statements: list[sql.Composed]) -> None:
-    """Create the role if needed and change it.
-
-    Roles belong to the whole server: a migration of another warehouse on it may be changing the
-    same role now, which no lock of one database prevents. The loser waits, fails and tries again.
-    """
-    for attempt in range(20):
-        try:
-            with connection.transaction():
-                there = connection.execute("select 1 from pg_roles where rolname = %s", [READER])
-                if not there.fetchone():
-                    connection.execute(f"create role {READER}")
-                for statement in statements:
-                    connection.execute(statement)
-            return
-        except (errors.DuplicateObject, errors.UniqueViolation, errors.InternalError_):
-            if attempt == 19:
-                raise
 
 
 @cache

@@ -1,4 +1,6 @@
--- One row per record a KPI judges, with what its stratum lets expect. Published as fct_kpi_events.
+-- One row per record a KPI judges, with what its stratum lets expect. Published as fct_kpi_events,
+-- a view of this table: so publication may read it.
+{{ config(grants={'select': ['fieldscore_audit', 'fieldscore_publish']}) }}
 with
 records as (
     select * from {{ ref('int_kpi_records') }}

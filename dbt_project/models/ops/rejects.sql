@@ -1,5 +1,5 @@
 -- One row per delivered row and column that could not be taken, with the row as delivered.
--- Personal values are masked. A line no row could be made of has no column.
+-- Personal and confidential values are left out. A line no row could be made of has no column.
 {% for feed in canonical_feeds() %}
 select
     typed.load_id,
@@ -8,7 +8,7 @@ select
     typed.row_number,
     split_part(items.item, '=', 1) as column_name,
     split_part(items.item, '=', 2) as reason,
-    {{ row_without('raw', masked_columns(feed)) }} as row
+    {{ json_of('raw', shown_columns(feed)) }} as row
 from {{ ref('base_' ~ feed) }} as typed
 inner join {{ source('raw', feed) }} as raw
     on raw.load_id = typed.load_id and raw.row_number = typed.row_number

@@ -27,7 +27,6 @@ judged as (
             when
                 corrections.target_feed not in ('{{ canonical_feeds() | join("', '") }}')
                 then 'feed_unknown'
-            when corrections.new_value is null then 'no_new_value'
             when case corrections.target_feed
                 {%- for feed in canonical_feeds() if correctable_columns(feed) %}
                 when '{{ feed }}'
@@ -36,6 +35,7 @@ judged as (
                 else true
                 end
                 then 'field_not_correctable'
+            when corrections.new_value is null then 'no_new_value'
             when case concat_ws('.', corrections.target_feed, corrections.field)
                 {%- for feed in canonical_feeds() %}
                 {%- for column, meta in correctable_columns(feed).items() %}

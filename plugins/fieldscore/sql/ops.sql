@@ -187,3 +187,29 @@ create table if not exists ops.delivered_files (
     mark varchar not null,
     primary key (feed, business_date, file)
 );
+
+-- Whom a login of a person sees (fieldscore.access): all technicians of an area, or one.
+create table if not exists ops.access (
+    login varchar not null,
+    area_id varchar,
+    technician_id varchar,
+    granted_at timestamp not null default (now() at time zone 'UTC'),
+    check (num_nonnulls(area_id, technician_id) = 1),
+    unique nulls not distinct (login, area_id, technician_id)
+);
+
+-- Customers who were erased, as keyed hashes: so that no later delivery brings one back.
+create table if not exists ops.erased_customers (
+    customer_hash varchar primary key,
+    erased_at timestamp not null default (now() at time zone 'UTC')
+);
+
+-- What stands in for an erased value of a record, so that the same record delivered again stays the
+-- same. Random: it tells which record was erased, and never whose it was.
+create table if not exists ops.erased_values (
+    feed varchar not null,
+    record_key varchar not null,
+    column_name varchar not null,
+    stand_in varchar not null,
+    primary key (feed, record_key, column_name)
+);
