@@ -1,0 +1,82 @@
+"""The marts are what was delivered and the date decide, whatever way the nights took.
+
+Nights in order, the same deliveries late, twice or in another order, and one rebuild give equal
+marts, row by row and column by column.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from fieldscore import night
+from nights import CORE, SMALL_NIGHTS, Row, Site, marts, run_night, silent
+
+LAST = SMALL_NIGHTS[-1]
+
+Marts = dict[str, list[Row]]
+
+
+def differences(found: Marts, wanted: Marts) -> list[str]:
+    """Every row that only one of the two has, by mart; what is expected has a minus."""
+    assert set(found) == set(wanted)
+    told = []
+    for mart in sorted(wanted):
+        ours, theirs = ({repr(row) for row in of[mart]} for of in (found, wanted))
+        told += [f"{mart} + {row}" for row in sorted(ours - theirs)]
+        told += [f"{mart} - {row}" for row in sorted(theirs - ours)]
+    return told
+
+
+@pytest.fixture(scope="module")
+def in_order(site: Site, small_published: str) -> tuple[str, Marts]:
+    """The small company's nights one after the other, and what the last one published."""
+    settings = site.go_back(small_published)
+    for business_date in SMALL_NIGHTS[1:]:
+        run_night(settings, business_date)
+    published = marts(settings)
+    assert len(published["fct_kpi_events"]) > 10_000
+    assert len(published["fct_technician_scores"]) > 30
+    return site.keep("small_in_order"), published
+
+
+def test_a_rebuild_gives_what_the_nights_gave(site: Site, in_order) -> None:
+    kept, published = in_order
+    settings = site.go_back(kept)
+    night.rebuild(settings, LAST, say=silent)
+    assert differences(marts(settings), published) == []
+
+
+def hold_back(site: Site, feed: str, day: date, *, all_of_it: bool) -> Callable[[], None]:
+    """Take a delivery, or the second half of its rows, out of the landing; what brings it back."""
+    [file] = (site.landing / feed / str(day)).iterdir()
+    head, *lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert len(lines) > 1, feed
+    kept = [] if all_of_it else lines[: len(lines) // 2]
+    late = lines[len(kept) :]
+    file.unlink()
+    if kept:
+        file.write_text("".join([head, *kept]), encoding="utf-8")
+    return lambda: file.with_name(f"late_{file.name}").write_text("".join([head, *late]), "utf-8")
+
+
+def test_late_and_repeated_deliveries_give_what_the_nights_in_order_gave(
+    site: Site, small_published: str, in_order
+) -> None:
+    """Half of the second night's core feeds and all of three others come a night late; the orders
+    come twice."""
+    settings = site.go_back(small_published)
+    [_, second, last] = SMALL_NIGHTS
+    core = [hold_back(site, feed, second, all_of_it=False) for feed in CORE]
+    others = [
+        hold_back(site, feed, second, all_of_it=True) for feed in ("visits", "roster", "parts")
+    ]
+    run_night(settings, second)
+    for bring_back in [*core, *others]:
+        bring_back()
+    for file in (site.landing / "work_orders" / str(second)).iterdir():
+        shutil.copy(file, file.with_name(f"zz_again_{file.name}"))
+    run_night(settings, last)
+    assert differences(marts(settings), in_order[1]) == []
