@@ -23,10 +23,13 @@ DBT_PROJECT = PROJECT / "dbt_project"
 # What a night runs, layer by layer; each is one task and one command.
 LAYERS = {
     "policy": ["seed"],
-    "staging": ["run", "--select", "path:models/staging"],
-    "scores": ["run", "--select", "path:models/intermediate", "path:models/kpis"],
+    "staging": ["run", "--select", "+path:models/staging/history", "int_feeds"],
+    "scores": [
+        "run", "--select", "path:models/staging/tonight", "path:models/scope",
+        "path:models/intermediate", "path:models/kpis", "--exclude", "int_feeds",
+    ],
     "audit": ["build", "--select", "path:models/marts", "path:models/ops", "path:tests"],
-}
+}  # fmt: skip
 # Unit tests guard the SQL when it changes; nightly data cannot change their outcome.
 NIGHTLY = ["--exclude-resource-type", "unit_test"]
 

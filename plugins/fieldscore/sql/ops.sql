@@ -77,8 +77,15 @@ create table if not exists ops.runs (
     code_version varchar not null,
     policy_version varchar,
     airflow_run_id varchar,
-    last_load_id bigint
+    last_load_id bigint,
+    -- What the models rest on besides the records: where it differs from the published run's,
+    -- everything is made again.
+    basis jsonb,
+    -- Why everything was made again; empty for a night of what changed alone.
+    rebuilt_because varchar
 );
+alter table ops.runs add column if not exists basis jsonb;
+alter table ops.runs add column if not exists rebuilt_because varchar;
 create unique index if not exists runs_one_at_a_time on ops.runs ((true)) where status = 'running';
 
 -- The night being worked on: one row, the only clock the models know.
@@ -122,8 +129,14 @@ create table if not exists ops.audited (
     run_id bigint not null references ops.runs,
     table_name varchar not null,
     rows bigint not null,
+    -- How many keys the night touches; empty where all of the mart is asked for.
+    keys bigint,
     primary key (run_id, table_name)
 );
+alter table ops.audited add column if not exists keys bigint;
+
+-- The run that fills the tables which are not logged: a crash of the server empties this one, too.
+create unlogged table if not exists ops.alive (run_id bigint not null);
 
 -- Called by every transaction that writes for a night: the run named by the connection must still
 -- hold the lease. A person's own dbt command names no run and may write while no night is running.
