@@ -607,7 +607,6 @@ def test_net_limits_end_when_so_much_net_time_has_passed(models: Models, night: 
         walked[key] = {
             "due_at": due_at,
             "aged_at": aged_at,
-            "due_on": slow.local_date(due_at, order.area.zone),
             "aged_on": slow.local_date(aged_at, order.area.zone),
             "gross_minutes": None,
             "net_minutes": None,

@@ -117,7 +117,7 @@ def added(name: str, *lines: str) -> Spoil:
         ),
         (
             changed("case_exclusions", "v1,remote_fix,", "v1,remote,"),
-            "case_exclusions.csv: row 151: case_code: Input should be 'duplicate_or_test',",
+            "case_exclusions.csv: row 154: case_code: Input should be 'duplicate_or_test',",
         ),
         (
             changed("kpi_catalog", ",complaints,share,", ",complaint,share,"),

@@ -64,7 +64,7 @@ def test_the_records_of_every_kpi_file_are_gathered() -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_a_kpi_file_says_its_own_code(code: str) -> None:
     text = (MODELS / "kpis" / f"kpi_{code}.sql").read_text()
-    said = re.findall(r"'(\w+)' as kpi_code|(?:same_records|repeat_events)\(\s*'(\w+)'", text)
+    said = re.findall(r"'(\w+)' as kpi_code|(?:same_records|\w+_events)\(\s*'(\w+)'", text)
     assert ["".join(words) for words in said] == [code]
 
 

@@ -99,7 +99,6 @@ select
     timed.due_at,
     timed.gross_due_at,
     timed.aged_at,
-    {{ local_date('timed.due_at', 'timed.time_zone') }} as due_on,
     {{ local_date('timed.aged_at', 'timed.time_zone') }} as aged_on,
     {{ seconds_between('timed.reported_at', 'timed.first_completed_at') }} / 60 as gross_minutes,
     {{ seconds_between('timed.reported_at + timed.pause_before_completion', 'timed.first_completed_at') }} / 60
