@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
-from fieldscore import night
+from fieldscore import night, sample_company
 from fieldscore.settings import Settings
 from nights import CORE, SMALL_NIGHTS, Row, Site, marts, run_night, run_of, silent
 
@@ -60,7 +60,8 @@ def hold_back(site: Site, feed: str, day: date, *, all_of_it: bool) -> Callable[
     """Take a delivery, or the second half of its rows, out of the landing; what brings it back."""
     [file] = (site.landing / feed / str(day)).iterdir()
     head, *lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    assert len(lines) > 1, feed
+    if not lines:
+        return lambda: None
     kept = [] if all_of_it else lines[: len(lines) // 2]
     late = lines[len(kept) :]
     file.unlink()
@@ -87,3 +88,49 @@ def test_late_and_repeated_deliveries_give_what_the_nights_in_order_gave(
         shutil.copy(file, file.with_name(f"zz_again_{file.name}"))
     went_on(settings, run_night(settings, last))
     assert differences(marts(settings), in_order[1]) == []
+
+
+# --- any schedule of deliveries ------------------------------------------------------------------
+
+# Over the turn of a month, whose first night records a benchmark; dirty rows and all feeds.
+TURN = tuple(date(2026, 3, 30) + timedelta(days=n) for n in range(5))
+
+
+@pytest.fixture(scope="module")
+def turn_of_month(site: Site) -> str:
+    """A company of half a year whose first of five nights is published."""
+    settings = site.clear()
+    site.landing.rmdir()
+    sample_company.generate(
+        site.landing,
+        technicians=10,
+        months=5,
+        until=TURN[-1],
+        nights=len(TURN),
+        seed=11,
+        dirty=False,
+        progress=silent,
+    )
+    run_night(settings, TURN[0])
+    return site.keep("turn_of_month")
+
+
+def scheduled(site: Site, base: str, delays: dict[tuple[str, date], int], skipped: set) -> Marts:
+    """Run the nights that are not skipped, each delivery so many nights late; what was published.
+
+    A core feed is never without a delivery: the half of its rows comes in time.
+    """
+    settings = site.go_back(base)
+    waiting: list[tuple[date, Callable[[], object]]] = []
+    for (feed, day), delay in delays.items():
+        if delay:
+            arrival = TURN[min(TURN.index(day) + delay, len(TURN) - 1)]
+            if arrival > day:
+                waiting.append((arrival, hold_back(site, feed, day, all_of_it=feed not in CORE)))
+    for business_date in TURN[1:]:
+        for arrival, bring_back in waiting:
+            if arrival == business_date:
+                bring_back()
+        if business_date not in skipped:
+            went_on(settings, run_night(settings, business_date))
+    return marts(settings)

@@ -28,6 +28,7 @@ def begin(
 
     anew: a person asked for it.
     """
+    connection.execute("update ops.runs set rebuilt_because = null where run_id = %s", [run_id])
     declarations = connection.execute(
         "select jsonb_object_agg(feed, concat_ws(' ', fingerprint, counts_from))"
         " from ops.declarations"

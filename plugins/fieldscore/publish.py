@@ -200,9 +200,7 @@ def _ask(connection: psycopg.Connection, mart: Mart, whole: bool) -> int | None:
     select = sql.SQL(" union ").join(
         sql.SQL("select {} from {}").format(key, table) for table in named
     )
-    connection.execute(
-        sql.SQL("create temporary table asked on commit drop as {}").format(select)
-    )
+    connection.execute(sql.SQL("create temporary table asked on commit drop as {}").format(select))
     connection.execute("analyze asked")
     return connection.execute("select count(*) from asked").fetchone()[0]
 
