@@ -1,7 +1,7 @@
 """How far a night reaches: every cause has its consequences, and nothing else is written anew.
 
-One company, small enough to say what each cause must change, has all of them in one night; what comes
-of it is held against a rebuild, too.
+One company, small enough to say what each cause must change, has all of them in one night; what
+comes of it is held against a rebuild, too.
 """
 
 from __future__ import annotations
@@ -295,7 +295,7 @@ def test_after_a_crash_of_the_server_the_night_is_not_published(site: Site, firs
     take_steps(settings, run_id, SECOND, *STEPS[1 : STEPS.index("score")])
     with warehouse.connect(settings) as connection:
         connection.execute("truncate ops.alive")  # as a crash does
-        with pytest.raises(FieldscoreError, match="crashed since run .* Run the night again"):
+        with pytest.raises(FieldscoreError, match=r"crashed since run .* Run the night again"):
             publish.publish(
                 connection, transform.manifest(settings), run_id, lambda _: None, say=silent
             )

@@ -11,8 +11,8 @@ left join {{ ref('fct_score_lines') }} as lines
     and lines.technician_id = scores.technician_id
 -- Of whom only the rank may have moved, score and lines stand as published.
 where (scores.period_month, scores.technician_id) in (
-    select kpis.period_month, kpis.technician_id from {{ ref('fct_technician_kpis') }} as kpis
-)
+        select kpis.period_month, kpis.technician_id from {{ ref('fct_technician_kpis') }} as kpis
+    )
 group by scores.period_month, scores.technician_id, scores.score
 having
     coalesce(sum(lines.points), 0) <> coalesce(scores.score, 0) * 100

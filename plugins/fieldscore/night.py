@@ -118,7 +118,7 @@ def is_newest(settings: Settings, run_id: int, business_date: date, say: Say = p
 
 
 def stage(settings: Settings, run_id: int, anew: bool = False, say: Say = print) -> None:
-    """Load the policy where it changed, type what was landed, number the versions of touched records.
+    """Load the policy where it changed, type what was landed, number the touched records' versions.
 
     anew: make everything again, as is done by itself where what all records rest on has changed.
     """

@@ -162,7 +162,7 @@ def _types(connection: psycopg.Connection, schema: str | None, table: str) -> di
 
 
 def may_stand(connection: psycopg.Connection, manifest: Manifest, run_id: int) -> list[str]:
-    """The audited tables that may be empty: of their marts, which are not, a night brings a part."""
+    """The audited tables that may be empty: a night brings a part of their marts, which are not."""
     if extent.because(connection, run_id) is not None:
         return []
     parts = [mart for mart in marts(manifest) if mart.touched_in is not None]
@@ -240,7 +240,7 @@ def publish(
 def _carry(connection: psycopg.Connection, mart: Mart, run_id: int, whole: bool) -> int:
     """Replace the rows of every key of which a row changed; return how many keys these are.
 
-    whole: all of the mart was audited, as by a rebuild; else what is published of other keys stands.
+    whole: all of the mart was audited, as by a rebuild; else what other keys have stands.
     """
     keys = _ask(connection, mart, whole)
     standing = sql.SQL("select * from {}").format(mart.published)

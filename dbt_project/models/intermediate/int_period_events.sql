@@ -6,11 +6,11 @@
     'eligible', 'reason_code', 'mature', 'next_change_at', 'numerator', 'denominator', 'expected', 'stratum',
     'evidence_ref',
 ] | join(', ') -%}
-select {{ columns }} from {{ ref('int_kpi_events') }} as events
+select {{ columns }} from {{ ref('int_kpi_events') }}
 {% if is_night() -%}
 where (technician_id, period_month) in (
-    select periods.technician_id, periods.period_month from {{ ref('touched_periods') }} as periods
-)
+        select periods.technician_id, periods.period_month from {{ ref('touched_periods') }} as periods
+    )
 
 union all
 

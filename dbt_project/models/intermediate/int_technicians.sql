@@ -15,8 +15,8 @@ named as (
     union
     select technician_id from registered
     {%- if is_night() %}
-    union
     -- Whom the records in scope do not name, others still may.
+    union
     select published.technician_id
     from {{ source('published', 'dim_technicians') }} as published
     where
@@ -25,13 +25,17 @@ named as (
             from {{ ref('stg_work_orders_history') }} as orders
             where orders.technician_id = published.technician_id
         )
-        {%- for feed in ['expenses', 'visits', 'parts'] %}
-        or exists (
+    {%- for feed in ['expenses', 'visits', 'parts'] %}
+    union
+    select published.technician_id
+    from {{ source('published', 'dim_technicians') }} as published
+    where
+        exists (
             select 1
             from {{ ref('stg_' ~ feed ~ '_history') }} as records
             where records.technician_id = published.technician_id and records.is_current
         )
-        {%- endfor %}
+    {%- endfor %}
     {%- endif %}
 )
 

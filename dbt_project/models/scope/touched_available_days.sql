@@ -36,7 +36,9 @@ union
 select technicians.technician_id, days.day
 from technicians
 cross join night
-inner join days on days.day >= night.since_date - interval '1' day and days.day <= night.business_date + interval '2' day
+inner join days
+    on days.day >= night.since_date - interval '1' day
+    and days.day <= night.business_date + interval '2' day
 
 union
 

@@ -14,9 +14,19 @@ tonight as (
 ),
 
 changed as (
-    (select {{ columns }} from before except select {{ columns }} from tonight)
+    (
+        select {{ columns }} from before
+        except
+        select {{ columns }} from tonight
+    )
+
     union all
-    (select {{ columns }} from tonight except select {{ columns }} from before)
+
+    (
+        select {{ columns }} from tonight
+        except
+        select {{ columns }} from before
+    )
 ),
 
 new_periods as (
