@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
-from fieldscore import night, sample_company
+from fieldscore import night
+from fieldscore.canonical import canonical_feeds
 from fieldscore.settings import Settings
+from hypothesis import HealthCheck, Phase, example, given
 from nights import CORE, SMALL_NIGHTS, Row, Site, marts, run_night, run_of, silent
 
 LAST = SMALL_NIGHTS[-1]
@@ -92,45 +96,38 @@ def test_late_and_repeated_deliveries_give_what_the_nights_in_order_gave(
 
 # --- any schedule of deliveries ------------------------------------------------------------------
 
-# Over the turn of a month, whose first night records a benchmark; dirty rows and all feeds.
-TURN = tuple(date(2026, 3, 30) + timedelta(days=n) for n in range(5))
+FEEDS = sorted(feed for feed in canonical_feeds() if feed not in ("areas", "training"))
+# How a delivery of the second night comes; twice: in time, and again with the third.
+WAYS = ("in time", "twice", "half late", "late")
 
 
-@pytest.fixture(scope="module")
-def turn_of_month(site: Site) -> str:
-    """A company of half a year whose first of five nights is published."""
-    settings = site.clear()
-    site.landing.rmdir()
-    sample_company.generate(
-        site.landing,
-        technicians=10,
-        months=5,
-        until=TURN[-1],
-        nights=len(TURN),
-        seed=11,
-        dirty=False,
-        progress=silent,
-    )
-    run_night(settings, TURN[0])
-    return site.keep("turn_of_month")
-
-
-def scheduled(site: Site, base: str, delays: dict[tuple[str, date], int], skipped: set) -> Marts:
-    """Run the nights that are not skipped, each delivery so many nights late; what was published.
-
-    A core feed is never without a delivery: the half of its rows comes in time.
-    """
-    settings = site.go_back(base)
-    waiting: list[tuple[date, Callable[[], object]]] = []
-    for (feed, day), delay in delays.items():
-        if delay:
-            arrival = TURN[min(TURN.index(day) + delay, len(TURN) - 1)]
-            if arrival > day:
-                waiting.append((arrival, hold_back(site, feed, day, all_of_it=feed not in CORE)))
-    for business_date in TURN[1:]:
-        for arrival, bring_back in waiting:
-            if arrival == business_date:
-                bring_back()
-        if business_date not in skipped:
-            went_on(settings, run_night(settings, business_date))
-    return marts(settings)
+@example(ways=dict.fromkeys(FEEDS, "late"), is_skipped=True)
+@given(ways=st.fixed_dictionaries({feed: st.sampled_from(WAYS) for feed in FEEDS}), is_skipped=...)
+@hypothesis.settings(
+    max_examples=2,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_any_schedule_gives_what_the_nights_in_order_gave(
+    site: Site, small_published: str, in_order, ways: dict[str, str], is_skipped: bool
+) -> None:
+    """is_skipped: there is no second night; its deliveries come with the third."""
+    settings = site.go_back(small_published)
+    [_, second, last] = SMALL_NIGHTS
+    bring = []
+    for feed, way in ways.items():
+        if not (site.landing / feed / str(second)).exists():
+            continue
+        if way == "twice":
+            [file] = (site.landing / feed / str(second)).iterdir()
+            bring.append(lambda file=file: shutil.copy(file, file.with_name(f"zz_{file.name}")))
+        elif way != "in time":
+            whole = way == "late" and feed not in CORE
+            bring.append(hold_back(site, feed, second, all_of_it=whole))
+    if not is_skipped:
+        went_on(settings, run_night(settings, second))
+    for bring_it in bring:
+        bring_it()
+    went_on(settings, run_night(settings, last))
+    assert differences(marts(settings), in_order[1]) == []
