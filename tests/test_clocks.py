@@ -16,7 +16,7 @@ from typing import Any
 import clock_reference as slow
 import pytest
 from clock_reference import Calendar, Hours, Pause, SpecialHours, Stretch
-from fieldscore import transform, warehouse
+from fieldscore import publish, transform, warehouse
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from nights import Site, silent
@@ -40,8 +40,12 @@ class Models:
         warehouse_ = site.clear()
         targets = ("+int_order_clocks", "+int_business_minutes")
         # Once by dbt, on nothing delivered: that makes every table, with its types.
+        with warehouse.connect(warehouse_) as connection:
+            publish.prepare(connection, transform.manifest(warehouse_))
         for command in (["build", *transform.NIGHTLY], ["compile"]):
-            built = transform.run(warehouse_, *command, "--select", *targets, say=silent)
+            built = transform.run(
+                warehouse_, *command, "--full-refresh", "--select", *targets, say=silent
+            )
         self.compiled = {result.node.name: result.node.compiled_code for result in built.results}
         self.relations = {
             node.name: node.relation_name
@@ -431,7 +435,7 @@ def load(models: Models, night: Night) -> None:
     models.load("int_orders", [in_int_orders(key, order) for key, order in by_id])
     # Who held an order when is no matter of clocks, but it has a version.
     models.load(
-        "stg_work_orders_versions",
+        "stg_work_orders_history",
         [
             {
                 "order_id": key,
@@ -444,7 +448,7 @@ def load(models: Models, night: Night) -> None:
         ],
     )
     models.load(
-        "stg_pauses_versions",
+        "stg_pauses_history",
         [
             {"pause_id": f"{key}-{n}", "order_id": key, "is_current": True, **vars(pause)}
             for key, order in by_id

@@ -175,13 +175,13 @@ def state(settings: Settings) -> SimpleNamespace:
         feed: rows(
             settings,
             f"select {', '.join(canonical_feeds()[feed].key)}, version_no, is_current,"
-            f" stored_load_id, delivered_on, file, row_number from staging.stg_{feed}_versions"
+            f" stored_load_id, delivered_on, file, row_number from staging.stg_{feed}_history"
             " order by stored_load_id, row_number",
         )
         for feed in UNCORRECTED
     }
     found.untouched = rows(
-        settings, "select * from staging.stg_work_orders_versions where order_id = 'UNTOUCHED'"
+        settings, "select * from staging.stg_work_orders_history where order_id = 'UNTOUCHED'"
     )
     found.accounting = rows(
         settings, "select * from ops.accounting where feed <> 'corrections' order by load_id"

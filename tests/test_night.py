@@ -216,6 +216,8 @@ def test_rates_have_a_wilson_interval_and_means_have_none(tiny) -> None:
 
 def test_the_score_and_how_sure_it_is_are_those_worked_out_by_hand(tiny) -> None:
     [t1, t2] = sorted(tiny["fct_technician_scores"], key=lambda s: s["technician_id"])
+    # 24.8956², by which ranks are told apart.
+    assert round(t1.pop("half_width_squared"), 2) == Decimal("619.79")
     # The seven contributions; each family on its own weight: 39.07 / 54, 16.73 / 36, 7.29 / 10.
     assert t1 == {
         "period_month": JANUARY,

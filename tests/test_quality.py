@@ -70,7 +70,9 @@ def warehouse(one_warehouse: Warehouse) -> Warehouse:
         ).fetchone()
         connection.execute(f"truncate {tables[0]} restart identity cascade")
         connection.execute("drop schema audit cascade; create schema audit")
-        connection.execute("drop table if exists ops.accounting, ops.rejects")
+        connection.execute(
+            "drop table if exists ops.accounting, ops.rejects, marts.fct_technician_scores"
+        )
     return one_warehouse
 
 
@@ -142,6 +144,11 @@ def audited(connection: psycopg.Connection, run_id: int) -> None:
         columns = [f"{column['name']} {column['data_type']}" for column in model["columns"]]
         columns.append(f"primary key ({', '.join(model['constraints'][0]['columns'])})")
         connection.execute(f"create table audit.{name} ({', '.join(columns)})")
+    # In a night the audit holds a part: what it is held against beside it.
+    connection.execute(
+        "create table marts.fct_technician_scores (like audit.fct_technician_scores);"
+        " create view intermediate.int_day_events as select * from audit.fct_kpi_events"
+    )
     connection.execute(
         "create table ops.accounting (load_id bigint, feed varchar, business_date date,"
         " delivered bigint, current_rows bigint, superseded bigint, unchanged bigint,"

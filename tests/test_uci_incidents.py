@@ -262,6 +262,30 @@ def test_every_row_is_accounted_for_and_what_is_rejected_is_listed(year):
     ]
 
 
+def test_a_rebuild_gives_what_the_nights_gave(year):
+    """Row by row and column by column, but for what tells one run from another."""
+    assert year.ask("select run_id, rebuilt_because from ops.runs where rebuilt_because <> ''") == [
+        (1, "nothing is published yet")
+    ]
+    with warehouse.connect(year.settings) as connection:
+        marts = [
+            name
+            for (name,) in connection.execute(
+                "select tablename from pg_tables where schemaname = 'marts'"
+                " and tablename <> 'publication'"
+            )
+        ]
+        connection.execute("create schema nights")
+        for mart in marts:
+            connection.execute(f"create table nights.{mart} as select * from marts.{mart}")
+    _fieldscore(year.settings, "rebuild", LAST_NIGHT)
+    assert len(marts) > 10
+    for mart in marts:
+        ours, theirs = f"select * from nights.{mart}", f"select * from marts.{mart}"
+        assert year.ask(f"({ours} except {theirs}) limit 3") == [], mart
+        assert year.ask(f"({theirs} except {ours}) limit 3") == [], mart
+
+
 def test_a_cut_by_day_keeps_every_line_and_leaves_no_day_out(tmp_path):
     _cut(tmp_path)
     files = sorted(tmp_path.glob("work_orders/*/*"))

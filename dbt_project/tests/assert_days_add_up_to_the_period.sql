@@ -1,5 +1,28 @@
 -- Fails for every technician, month and KPI whose day cells do not add up to the published value.
 with
+cells as (
+    select technician_id, business_date, kpi_code, numerator, denominator, n
+    from {{ ref('fct_kpi_days') }}
+    {%- if is_night() %}
+
+    union all
+
+    -- The days that stand as they are.
+    select published.technician_id, published.business_date, published.kpi_code, numerator, denominator, n
+    from {{ source('published', 'fct_kpi_days') }} as published
+    where
+        (published.technician_id, published.business_date) not in (
+            select touched.technician_id, touched.business_date from {{ ref('touched_days') }} as touched
+        )
+        and (published.technician_id, published.business_date) not in (
+            select days.technician_id, days.business_date from {{ ref('fct_kpi_days') }} as days
+        )
+        and (published.technician_id, cast(date_trunc('month', published.business_date) as date)) in (
+            select kpis.technician_id, kpis.period_month from {{ ref('fct_technician_kpis') }} as kpis
+        )
+    {%- endif %}
+),
+
 days as (
     select
         cast(date_trunc('month', business_date) as date) as period_month,
@@ -8,7 +31,7 @@ days as (
         sum(numerator) as numerator,
         sum(denominator) as denominator,
         sum(n) as n
-    from {{ ref('fct_kpi_days') }}
+    from cells
     group by cast(date_trunc('month', business_date) as date), technician_id, kpi_code
 )
 

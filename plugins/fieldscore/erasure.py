@@ -275,3 +275,5 @@ def _empty_what_is_computed(connection: psycopg.Connection) -> None:
                 sql.SQL(", ").join(sql.Identifier(*table) for table in tables)
             )
         )
+        # What a night would go on from is gone: the next one makes everything again.
+        connection.execute("update ops.runs set basis = null where basis is not null")

@@ -1,22 +1,22 @@
 """The steps of a night, one function per task of ``dags/nightly.py``.
 
 Each step can be killed at any point and run again: landing and publication are transactions, the
-models are rebuilt, the gates replace their own results. Each works as the one role it needs; the
-rooms, the lease and the run's own row are the owner's.
+models always go on from the night published last, the gates replace their own results. Each works
+as the one role it needs; the rooms, the lease and the run's own row are the owner's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import cache
 
 import psycopg
 
-from fieldscore import business_dates, lease, publish, roles, transform, warehouse
+from fieldscore import business_dates, extent, lease, publish, roles, transform, warehouse
 from fieldscore.errors import FieldscoreError
 from fieldscore.settings import PROJECT, Settings
 
@@ -119,42 +119,48 @@ def is_newest(settings: Settings, run_id: int, business_date: date, say: Say = p
 
 
 def stage(settings: Settings, run_id: int, anew: bool = False, say: Say = print) -> None:
-    """Load the policy where it changed, type what was landed, keep the newest version per key.
+    """Load the policy where it changed, type what was landed, number the touched records' versions.
 
-    anew: type everything again, as is done by itself where the code is not that of the last
-    publication.
+    anew: make everything again, as is done by itself where what all records rest on has changed.
     """
     from fieldscore import policy
 
     with lease.held(warehouse.database_url(settings), run_id):
         with _writing(settings, run_id, roles.TRANSFORM) as connection:
             changed = policy.load(connection, settings)
+        with _writing(settings, run_id, to_end_it=True) as connection:
+            rebuilds = extent.begin(connection, run_id, code_version(), settings.time_zone, anew)
         if changed:
             transform.build(settings, "policy", run_id=run_id, say=say)
             with _writing(settings, run_id, roles.TRANSFORM) as connection:
                 policy.mark_loaded(connection)
-        again = ("--full-refresh",) if anew or _code_changed(settings) else ()
-        transform.build(settings, "staging", *again, run_id=run_id, say=say)
+        transform.build(settings, "staging", *_whole(rebuilds), run_id=run_id, say=say)
+        with _writing(settings, run_id, to_end_it=True) as connection:
+            reason = extent.complete(connection, run_id)
+    say(f"everything is made again: {reason}" if reason else "only what changed is made again")
 
 
 def score(settings: Settings, run_id: int, say: Say = print) -> None:
     """Clocks, credit and repeats, then every KPI, benchmark, score and line."""
     with lease.held(warehouse.database_url(settings), run_id):
-        transform.build(settings, "scores", run_id=run_id, say=say)
+        transform.build(settings, "scores", *_extent(settings, run_id), run_id=run_id, say=say)
 
 
 def audit(settings: Settings, run_id: int, say: Say = print) -> None:
     """Build the marts beside the published ones, contracts on, and run dbt's tests on them."""
     url = warehouse.database_url(settings)
     with lease.held(url, run_id), _naming_gate(settings, run_id, "dbt tests"):
-        transform.build(settings, "audit", run_id=run_id, say=say)
+        transform.build(settings, "audit", *_extent(settings, run_id), run_id=run_id, say=say)
 
 
 def check_marts(settings: Settings, run_id: int, say: Say = print) -> None:
     """The gate on the audited marts; notes what it let pass for publication."""
-    _gate(settings, run_id, "marts", "audit", None, say)
+    manifest = transform.manifest(settings)
+    with warehouse.connect(warehouse.url_as(settings, roles.AUDIT)) as connection:
+        standing = publish.may_stand(connection, manifest, run_id)
+    _gate(settings, run_id, "marts", "audit", None, say, standing)
     with _writing(settings, run_id, roles.AUDIT) as connection:
-        publish.record_audit(connection, transform.manifest(settings), run_id)
+        publish.record_audit(connection, manifest, run_id)
 
 
 def publish_night(settings: Settings, run_id: int, say: Say = print) -> None:
@@ -240,22 +246,32 @@ def _published_date(connection: psycopg.Connection) -> date | None:
     return row[0] if row else None
 
 
-def _code_changed(settings: Settings) -> bool:
-    """Whether typed rows stem from other code than today's: then they are typed again."""
+def _extent(settings: Settings, run_id: int) -> tuple[str, ...]:
+    """dbt's option for how far this run reaches; nothing of it may have been lost."""
     with warehouse.connect(settings) as connection:
-        last = connection.execute("select code_version from marts.publication").fetchone()
-    return last is not None and last[0] != code_version()
+        extent.check_alive(connection, run_id)
+        return _whole(extent.because(connection, run_id) is not None)
+
+
+def _whole(rebuilds: bool) -> tuple[str, ...]:
+    return ("--full-refresh",) if rebuilds else ()
 
 
 def _gate(
-    settings: Settings, run_id: int, gate: str, layer: str, tables: list[str] | None, say: Say
+    settings: Settings,
+    run_id: int,
+    gate: str,
+    layer: str,
+    tables: list[str] | None,
+    say: Say,
+    standing: Collection[str] = (),
 ) -> None:
     from fieldscore import quality
 
     held = lease.held(warehouse.database_url(settings), run_id)
     with held, _naming_gate(settings, run_id, gate):
         url = warehouse.url_as(settings, roles.AUDIT)
-        outcome = quality.check(url, gate, layer, run_id, tables)
+        outcome = quality.check(url, gate, layer, run_id, tables, standing=standing)
         say(str(outcome))
         quality.raise_on_critical(outcome)
 
@@ -278,10 +294,10 @@ def _fence(run_id: int) -> Callable[[psycopg.Connection], None]:
 
 @contextmanager
 def _writing(
-    settings: Settings, run_id: int, role: str, *, to_end_it: bool = False
+    settings: Settings, run_id: int, role: str | None = None, *, to_end_it: bool = False
 ) -> Iterator[psycopg.Connection]:
-    """One transaction of a role that shows the fencing number."""
-    url = warehouse.url_as(settings, role)
+    """One transaction, of a role or of the owner, that shows the fencing number."""
+    url = warehouse.url_as(settings, role) if role else warehouse.database_url(settings)
     with warehouse.connect(url) as connection, connection.transaction():
         lease.check(connection, run_id, to_end_it=to_end_it)
         yield connection

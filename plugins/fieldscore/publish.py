@@ -2,7 +2,8 @@
 
 ``marts.*`` are made here once, from the models' contracts, and never swapped: grants, row-level
 security and object ids stay. The tables are the owner's; publication may change their rows. Cost:
-one pass over each audited mart to find the touched keys.
+of a night, one pass over what was audited and what is published of the same keys; of a rebuild, one
+pass over each mart.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from fieldscore import access
+from fieldscore import access, extent
 from fieldscore.errors import FieldscoreError
 
 if TYPE_CHECKING:
@@ -26,13 +27,19 @@ STEPS = Path(__file__).parent / "sql" / "steps"
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart's contract. columns: name → (type, description); touched_by: columns of its keys."""
+    """A mart's contract. columns: name → (type, description); touched_by: columns of its keys.
+
+    touched_in: the models in which a night names the keys it touches, besides the rows it audits;
+    None where a night audits all of the mart. indexes: further ones, each as SQL names its columns.
+    """
 
     name: str
     description: str
     columns: dict[str, tuple[str, str]]
     primary_key: list[str]
     touched_by: list[str]
+    touched_in: list[str] | None
+    indexes: list[str]
 
     @property
     def audited(self) -> sql.Identifier:
@@ -56,6 +63,8 @@ def marts(manifest: Manifest) -> list[Mart]:
                     columns={c.name: (c.data_type, c.description) for c in node.columns.values()},
                     primary_key=list(key.columns),
                     touched_by=list(node.config.meta["touched_by"]),
+                    touched_in=node.config.meta.get("touched_in"),
+                    indexes=node.config.meta.get("indexes", []),
                 )
             )
     return sorted(found, key=lambda mart: mart.name)
@@ -106,6 +115,12 @@ def _complete(connection: psycopg.Connection, mart: Mart) -> None:
             mart.published, sql.SQL(", ").join(definitions), _columns(mart.primary_key)
         )
     )
+    for number, index in enumerate(mart.indexes, 1):
+        connection.execute(
+            sql.SQL("create index if not exists {} on {} ({})").format(
+                sql.Identifier(f"{mart.name}_{number}"), mart.published, sql.SQL(index)
+            )
+        )
     there = _types(connection, "marts", mart.name)
     for name, definition in zip(mart.columns, definitions, strict=True):
         if name not in there:
@@ -151,17 +166,48 @@ def _types(connection: psycopg.Connection, schema: str | None, table: str) -> di
     )
 
 
+def may_stand(connection: psycopg.Connection, manifest: Manifest, run_id: int) -> list[str]:
+    """The audited tables that may be empty: a night brings a part of their marts, which are not."""
+    if extent.because(connection, run_id) is not None:
+        return []
+    parts = [mart for mart in marts(manifest) if mart.touched_in is not None]
+    any_row = sql.SQL("select exists (select from {})")
+    return [
+        f"audit.{mart.name}"
+        for mart in parts
+        if connection.execute(any_row.format(mart.published)).fetchone()[0]
+    ]
+
+
 def record_audit(connection: psycopg.Connection, manifest: Manifest, run_id: int) -> None:
-    """Note how many rows of each mart the gate let pass; publication demands the same."""
+    """Note how many rows of each mart the gate let pass, and how many keys the night touches;
+    publication demands the same."""
     with connection.transaction():
+        whole = extent.because(connection, run_id) is not None
         connection.execute("delete from ops.audited where run_id = %s", [run_id])
         for mart in marts(manifest):
+            keys = _ask(connection, mart, whole)
             connection.execute(
-                sql.SQL("insert into ops.audited select %s, %s, count(*) from {}").format(
+                sql.SQL("insert into ops.audited select %s, %s, count(*), %s from {}").format(
                     mart.audited
                 ),
-                [run_id, mart.name],
+                [run_id, mart.name, keys],
             )
+
+
+def _ask(connection: psycopg.Connection, mart: Mart, whole: bool) -> int | None:
+    """List in a table ``asked`` the keys a night asks for; how many, or None where it is all."""
+    connection.execute("drop table if exists asked")
+    if whole or mart.touched_in is None:
+        return None
+    key = _columns(mart.touched_by)
+    named = [mart.audited, *(sql.Identifier("intermediate", name) for name in mart.touched_in)]
+    select = sql.SQL(" union ").join(
+        sql.SQL("select {} from {}").format(key, table) for table in named
+    )
+    connection.execute(sql.SQL("create temporary table asked on commit drop as {}").format(select))
+    connection.execute("analyze asked")
+    return connection.execute("select count(*) from asked").fetchone()[0]
 
 
 def publish(
@@ -178,7 +224,9 @@ def publish(
     """
     with connection.transaction():
         guard(connection)
-        touched = {mart.name: _carry(connection, mart, run_id) for mart in marts(manifest)}
+        extent.check_alive(connection, run_id)
+        whole = extent.because(connection, run_id) is not None
+        touched = {mart.name: _carry(connection, mart, run_id, whole) for mart in marts(manifest)}
         for view in views(manifest):
             _carry_view(connection, view)
         connection.execute(
@@ -194,9 +242,19 @@ def publish(
     say(f"published; touched keys: {changed}")
 
 
-def _carry(connection: psycopg.Connection, mart: Mart, run_id: int) -> int:
-    """Replace the rows of every touched key; return how many keys were touched."""
+def _carry(connection: psycopg.Connection, mart: Mart, run_id: int, whole: bool) -> int:
+    """Replace the rows of every key of which a row changed; return how many keys these are.
+
+    whole: all of the mart was audited, as by a rebuild; else what other keys have stands.
+    """
+    keys = _ask(connection, mart, whole)
+    standing = sql.SQL("select * from {}").format(mart.published)
+    if keys is not None:
+        standing += sql.SQL(" where ({key}) in (select {key} from asked)").format(
+            key=_columns(mart.touched_by)
+        )
     names = {
+        "standing": standing,
         "audited": mart.audited,
         "published": mart.published,
         "columns": _columns(mart.columns),
@@ -219,22 +277,25 @@ def _carry(connection: psycopg.Connection, mart: Mart, run_id: int) -> int:
     execute(
         "create temporary table touched ({key}) on commit drop as"
         " select distinct {either} from {audited} as new"
-        " full join {published} as old using ({primary_key})"
+        " full join ({standing}) as old using ({primary_key})"
         " where ({new}) is distinct from ({old})"
     )
+    execute("analyze touched")
     execute("delete from {published} where ({key}) in (select {key} from touched)")
     execute(
         "insert into {published} ({columns}) select {columns} from {audited}"
         " where ({key}) in (select {key} from touched)"
     )
-    [seen] = connection.execute(
-        "select rows from ops.audited where run_id = %s and table_name = %s", [run_id, mart.name]
-    ).fetchone() or [None]
+    seen, seen_keys = connection.execute(
+        "select rows, keys from ops.audited where run_id = %s and table_name = %s",
+        [run_id, mart.name],
+    ).fetchone() or (None, None)
     [audited] = execute("select count(*) from {audited}").fetchone()
-    [published] = execute("select count(*) from {published}").fetchone()
-    if not seen == audited == published:
+    [published] = execute("select count(*) from ({standing}) as standing").fetchone()
+    if not seen == audited == published or seen_keys != keys:
+        of_keys = "" if keys is None else f" of {keys} keys ({seen_keys} at the gate)"
         raise FieldscoreError(
-            f"marts.{mart.name} would hold {published} rows; the gate of run {run_id} let"
+            f"marts.{mart.name} would hold {published} rows{of_keys}; the gate of run {run_id} let"
             f" {seen} pass and audit.{mart.name} holds {audited}. Nothing was published."
             " Run the night again."
         )

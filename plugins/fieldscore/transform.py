@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,13 @@ DBT_PROJECT = PROJECT / "dbt_project"
 # What a night runs, layer by layer; each is one task and one command.
 LAYERS = {
     "policy": ["seed"],
-    "staging": ["run", "--select", "path:models/staging"],
-    "scores": ["run", "--select", "path:models/intermediate", "path:models/kpis"],
+    "staging": ["run", "--select", "+path:models/staging/history", "int_feeds"],
+    "scores": [
+        "run", "--select", "path:models/staging/tonight", "path:models/scope",
+        "path:models/intermediate", "path:models/kpis", "--exclude", "int_feeds",
+    ],
     "audit": ["build", "--select", "path:models/marts", "path:models/ops", "path:tests"],
-}
+}  # fmt: skip
 # Unit tests guard the SQL when it changes; nightly data cannot change their outcome.
 NIGHTLY = ["--exclude-resource-type", "unit_test"]
 
@@ -140,7 +144,7 @@ def _environment(settings: Settings, run_id: int | None = None) -> Iterator[None
 
 
 class _Progress:
-    """Tells which node finished, of how many, in what time."""
+    """Tells which node finished, of how many, in what time, and since when the command works."""
 
     TOLD = ("LogModelResult", "LogSeedResult")
     FINISHED = (*TOLD, "LogTestResult", "LogFreshnessResult")
@@ -148,6 +152,7 @@ class _Progress:
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
         self.finished = 0
+        self.began = datetime.now()
 
     def tell(self, event: Any) -> None:
         if event.info.name not in _Progress.FINISHED:
@@ -157,5 +162,5 @@ class _Progress:
         if event.info.name in _Progress.TOLD and data.execution_time >= 0.5:
             self.say(
                 f"  {data.index} of {data.total} {data.node_info.node_name}"
-                f" {data.execution_time:.1f} s"
+                f" {data.execution_time:.1f} s (since {self.began:%H:%M:%S})"
             )

@@ -14,6 +14,18 @@ named as (
     select area_id from {{ ref('stg_technicians') }} where area_id is not null
     union
     select area_id from registered
+    {%- if is_night() %}
+    union
+    -- Which the records in scope do not name, others still may.
+    select published.area_id
+    from {{ source('published', 'dim_areas') }} as published
+    where
+        exists (
+            select 1
+            from {{ ref('stg_work_orders_history') }} as orders
+            where orders.area_id = published.area_id and orders.is_current
+        )
+    {%- endif %}
     union
     -- Orders without an area fall here.
     select 'none' as area_id

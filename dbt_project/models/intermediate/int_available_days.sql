@@ -38,6 +38,10 @@ employed as (
     from {{ ref('int_technicians') }} as technicians
     cross join bounds
     inner join limits on limits.day >= bounds.counts_from
+    {%- if is_night() %}
+    inner join {{ ref('touched_available_days') }} as touched
+        on touched.technician_id = technicians.technician_id and touched.day = limits.day
+    {%- endif %}
     left join {{ ref('int_technician_history') }} as history
         on history.technician_id = technicians.technician_id
         and limits.day >= coalesce(history.valid_from, limits.day)

@@ -5,7 +5,9 @@ night as (
 ),
 
 first_report as (
-    select min(reported_at) as reported_at from {{ ref('stg_work_orders') }}
+    select min(reported_at) as reported_at
+    from {{ ref('stg_work_orders_history') }}
+    where is_current
 ),
 
 bounds as (

@@ -26,7 +26,9 @@ declarations as (
 
 first_moments as (
     {% for feed, moment in moments.items() -%}
-    select '{{ feed }}' as feed, min({{ moment }}) as first_event_at from {{ ref('stg_' ~ feed) }}
+    select '{{ feed }}' as feed, min({{ moment }}) as first_event_at
+    from {{ ref('stg_' ~ feed ~ '_history') }}
+    where is_current
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -41,7 +43,9 @@ first_days as (
 
     union all
 
-    select '{{ feed }}' as feed, min({{ day }}) as first_event_on from {{ ref('stg_' ~ feed) }}
+    select '{{ feed }}' as feed, min({{ day }}) as first_event_on
+    from {{ ref('stg_' ~ feed ~ '_history') }}
+    where is_current
     {%- endfor %}
 )
 

@@ -1,9 +1,19 @@
--- One row per record a KPI judges, with what its stratum lets expect. Published as fct_kpi_events,
--- a view of this table: so publication may read it.
+-- One row per record a KPI judges, with what its stratum lets expect; in a night of those it writes anew.
+-- Published as fct_kpi_events, a view of this table: so publication may read it.
 {{ config(grants={'select': ['fieldscore_audit', 'fieldscore_publish']}) }}
 with
 records as (
     select * from {{ ref('int_kpi_records') }}
+    {%- if is_night() %}
+    where
+        order_id in (select orders.order_id from {{ ref('touched_orders') }} as orders)
+        or (order_id is null and feed = 'roster')
+        or (
+            order_id is null
+            and feed = 'expenses'
+            and record_key in (select claims.expense_id from {{ ref('touched_claims') }} as claims)
+        )
+    {%- endif %}
 ),
 
 benchmarks as (

@@ -8,7 +8,7 @@ kpis as (
 ),
 
 events as (
-    select * from {{ ref('int_kpi_events') }} where eligible and mature
+    select * from {{ ref('int_period_events') }} where eligible and mature
 ),
 
 losing as (
@@ -164,7 +164,7 @@ recognition_lines as (
         recognitions.recognition_id as evidence_key,
         concat_ws(' ', recognitions.kind, recognitions.evidence_ref) as reason
     from scored
-    inner join {{ ref('int_recognitions') }} as recognitions
+    inner join {{ ref('int_period_recognitions') }} as recognitions
         on recognitions.period_month = scored.period_month
         and recognitions.technician_id = scored.technician_id
     where recognitions.eligible

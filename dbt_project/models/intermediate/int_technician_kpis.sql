@@ -10,7 +10,7 @@ policy as (
 ),
 
 events as (
-    select * from {{ ref('int_kpi_events') }}
+    select * from {{ ref('int_period_events') }}
 ),
 
 company as (

@@ -5,7 +5,7 @@ kpis as (
 ),
 
 events as (
-    select * from {{ ref('int_kpi_events') }}
+    select * from {{ ref('int_period_events') }}
 ),
 
 periods as (
@@ -50,7 +50,7 @@ recognised as (
         recognitions.period_month,
         recognitions.technician_id,
         least(sum(recognitions.points), max(periods.recognition_cap_limit)) as points
-    from {{ ref('int_recognitions') }} as recognitions
+    from {{ ref('int_period_recognitions') }} as recognitions
     inner join periods on periods.period_month = recognitions.period_month
     where recognitions.eligible
     group by recognitions.period_month, recognitions.technician_id
@@ -83,6 +83,19 @@ badged as (
         and order_counts.technician_id = summed.technician_id
 ),
 
+{% if is_night() -%}
+-- A rank is relative: of a month of which anybody is worked out anew all others may move.
+others as (
+    select published.*
+    from {{ source('published', 'fct_technician_scores') }} as published
+    where
+        published.period_month in (select touched.period_month from {{ ref('touched_periods') }} as touched)
+        and (published.period_month, published.technician_id) not in (
+            select touched.period_month, touched.technician_id from {{ ref('touched_periods') }} as touched
+        )
+),
+
+{% endif -%}
 -- Half-widths are squared once: the square of the difference is compared, pair by pair.
 ranked as (
     select
@@ -92,6 +105,14 @@ ranked as (
         cast(1.96 * 1.96 * variance as decimal(20, 8)) as half_width_squared
     from badged
     where is_scored and badge is null
+    {%- if is_night() %}
+
+    union all
+
+    select period_month, technician_id, score, half_width_squared
+    from others
+    where status = 'scored' and badge is null
+    {%- endif %}
 ),
 
 -- Two people are apart when their scores differ by more than their half-widths together can explain.
@@ -135,8 +156,33 @@ select
     end as balance,
     standings.rank_low,
     standings.rank_high,
-    badged.badge
+    badged.badge,
+    case when badged.is_scored then cast(1.96 * 1.96 * badged.variance as decimal(20, 8)) end as half_width_squared
 from badged
 left join standings
     on standings.period_month = badged.period_month
     and standings.technician_id = badged.technician_id
+{%- if is_night() %}
+
+union all
+
+select
+    others.period_month,
+    others.edition,
+    others.technician_id,
+    others.status,
+    others.score,
+    others.half_width,
+    others.quality_score,
+    others.workload_score,
+    others.cost_score,
+    others.balance,
+    standings.rank_low,
+    standings.rank_high,
+    others.badge,
+    others.half_width_squared
+from others
+left join standings
+    on standings.period_month = others.period_month
+    and standings.technician_id = others.technician_id
+{%- endif %}

@@ -14,6 +14,29 @@ named as (
     select technician_id from {{ ref('stg_parts') }}
     union
     select technician_id from registered
+    {%- if is_night() %}
+    -- Whom the records in scope do not name, others still may.
+    union
+    select published.technician_id
+    from {{ source('published', 'dim_technicians') }} as published
+    where
+        exists (
+            select 1
+            from {{ ref('stg_work_orders_history') }} as orders
+            where orders.technician_id = published.technician_id
+        )
+    {%- for feed in ['expenses', 'visits', 'parts'] %}
+    union
+    select published.technician_id
+    from {{ source('published', 'dim_technicians') }} as published
+    where
+        exists (
+            select 1
+            from {{ ref('stg_' ~ feed ~ '_history') }} as records
+            where records.technician_id = published.technician_id and records.is_current
+        )
+    {%- endfor %}
+    {%- endif %}
 )
 
 select

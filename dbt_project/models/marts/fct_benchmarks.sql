@@ -11,3 +11,7 @@ select
     cast(technicians as bigint) as technicians,
     source
 from {{ ref('int_benchmarks') }}
+{%- if is_night() %}
+-- A record stands as it is.
+where period_month not in (select recorded.period_month from {{ source('published', 'fct_benchmarks') }} as recorded)
+{%- endif %}

@@ -1,7 +1,7 @@
 -- One row per technician, business date and KPI; adds up to any period.
 with
 events as (
-    select * from {{ ref('int_kpi_events') }}
+    select * from {{ ref('int_day_events') }}
 )
 
 select

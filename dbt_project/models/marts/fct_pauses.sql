@@ -12,3 +12,8 @@ select
     is_late_entry,
     evidence_ref
 from {{ ref('int_pauses') }}
+{%- if is_night() %}
+where
+    order_id in (select touched.order_id from {{ ref('touched_orders') }} as touched)
+    or pause_id in (select touched.pause_id from {{ ref('touched_pauses') }} as touched)
+{%- endif %}

@@ -12,5 +12,6 @@ select
     cast(balance as decimal(12, 10)) as balance,
     cast(rank_low as bigint) as rank_low,
     cast(rank_high as bigint) as rank_high,
-    badge
+    badge,
+    half_width_squared
 from {{ ref('int_technician_scores') }}

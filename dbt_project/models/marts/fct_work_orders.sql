@@ -54,3 +54,6 @@ from orders
 inner join clocks on clocks.order_id = orders.order_id
 inner join on_time on on_time.order_id = orders.order_id
 left join repeats on repeats.order_id = orders.order_id
+{%- if is_night() %}
+where orders.order_id in (select touched.order_id from {{ ref('touched_orders') }} as touched)
+{%- endif %}

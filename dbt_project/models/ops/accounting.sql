@@ -12,7 +12,7 @@ fates as (
         count(*) filter (where not is_current) as superseded,
         0 as unchanged,
         0 as rejected
-    from {{ ref('stg_' ~ feed ~ '_versions') }}
+    from {{ ref('stg_' ~ feed ~ '_history') }}
     group by stored_load_id
 
     union all

@@ -7,7 +7,8 @@ judged as (
 targets as (
     {% for feed in canonical_feeds() if feed != 'corrections' -%}
     select '{{ feed }}' as target_feed, {{ record_key(feed) }} as target_key
-    from {{ ref('stg_' ~ feed) }}
+    from {{ ref('stg_' ~ feed ~ '_history') }}
+    where is_current
     {{ 'union all' if not loop.last }}
     {% endfor %}
 )

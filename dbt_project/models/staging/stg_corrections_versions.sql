@@ -1,2 +1,3 @@
--- One row per good version of a record of corrections, typed, oldest first.
-{{ feed_versions('corrections') }}
+-- One row per good version of a record of corrections that tonight's models look at, oldest first.
+{{ config(materialized='view') }}
+{{ versions_in_scope('corrections') }}

@@ -95,10 +95,20 @@ create table if not exists ops.runs (
     code_version varchar not null,
     policy_version varchar,
     airflow_run_id varchar,
-    last_load_id bigint
+    last_load_id bigint,
+    -- What the models rest on besides the records: where it differs from the published run's,
+    -- everything is made again.
+    basis jsonb,
+    -- Why everything was made again; empty for a night of what changed alone.
+    rebuilt_because varchar
 );
 do $do$
 begin
+    if not exists (
+        select from pg_attribute where attrelid = 'ops.runs'::regclass and attname = 'basis'
+    ) then
+        alter table ops.runs add column basis jsonb, add column rebuilt_because varchar;
+    end if;
     if to_regclass('ops.runs_one_at_a_time') is null then
         create unique index runs_one_at_a_time on ops.runs ((true)) where status = 'running';
     end if;
@@ -152,8 +162,22 @@ create table if not exists ops.audited (
     run_id bigint not null references ops.runs,
     table_name varchar not null,
     rows bigint not null,
+    -- How many keys the night touches; empty where all of the mart is asked for.
+    keys bigint,
     primary key (run_id, table_name)
 );
+do $do$
+begin
+    if not exists (
+        select from pg_attribute where attrelid = 'ops.audited'::regclass and attname = 'keys'
+    ) then
+        alter table ops.audited add column keys bigint;
+    end if;
+end
+$do$;
+
+-- The run that fills the tables which are not logged: a crash of the server empties this one, too.
+create unlogged table if not exists ops.alive (run_id bigint not null);
 
 -- Called by every transaction that writes for a night: the run named by the connection must still
 -- hold the lease. A person's own dbt command names no run and may write while no night is running.

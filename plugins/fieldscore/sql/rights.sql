@@ -51,7 +51,7 @@ grant select, insert, update on ops.policy to fieldscore_transform;
 
 grant select, insert, delete on ops.quality_results, ops.audited to fieldscore_audit;
 
-grant select on ops.audited, ops.loads to fieldscore_publish;
+grant select on ops.audited, ops.loads, ops.alive to fieldscore_publish;
 grant update (status, published_at, last_load_id) on ops.runs to fieldscore_publish;
 
 -- What an earlier version made as the owner goes to whom it would belong today.

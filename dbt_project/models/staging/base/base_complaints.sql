@@ -1,7 +1,7 @@
 -- One row per distinct delivered row of complaints, typed; `problems` says what could not be.
 {{ config(
     pre_hook="{{ forget_other_readings('complaints') }}",
-    indexes=[{'columns': ['load_id']}]
+    indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['complaint_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'complaints') }}
 {{ typed_feed('complaints') }}

@@ -1,7 +1,7 @@
 -- One row per distinct delivered row of recognitions, typed; `problems` says what could not be.
 {{ config(
     pre_hook="{{ forget_other_readings('recognitions') }}",
-    indexes=[{'columns': ['load_id']}]
+    indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['recognition_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'recognitions') }}
 {{ typed_feed('recognitions') }}

@@ -1,0 +1,15 @@
+-- One row per published record of a technician's month that this night works out anew, which itself stands
+-- as it is.
+select
+    events.*,
+    periods.period_month
+from {{ ref('touched_periods') }} as periods
+inner join {{ source('published', 'fct_kpi_events') }} as events
+    on events.technician_id = periods.technician_id
+    and events.business_date >= periods.period_month
+    and events.business_date < periods.period_month + interval '1' month
+left join {{ ref('touched_events') }} as touched
+    on touched.kpi_code = events.kpi_code
+    and touched.feed = events.feed
+    and touched.record_key = events.record_key
+where touched.record_key is null

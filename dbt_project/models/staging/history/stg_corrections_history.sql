@@ -1,0 +1,8 @@
+-- One row per good version of a record of corrections, typed, oldest first; kept from night to night.
+{{ config(
+    indexes=[
+        {'columns': ['correction_id', 'version_no'], 'unique': true},
+        {'columns': ['stored_load_id'], 'type': 'brin'},
+    ]
+) }}
+{{ feed_history('corrections') }}

@@ -1,0 +1,56 @@
+-- One row per record of which this night may show something else than the night published last: it has a
+-- version that was delivered, delivered again or waited for its date since, or a correction of it was.
+-- Always counted from the published night, so that one which was killed is simply done again; a version of
+-- a date past the published one may be in staging or not, so it is looked at in either case.
+{{ config(materialized='table') }}
+with
+night as (
+    select * from {{ ref('stg_night') }}
+),
+
+recent_loads as (
+    select loads.load_id
+    from {{ source('ops', 'loads') }} as loads
+    inner join night on loads.load_id > night.since_load_id or loads.business_date > night.since_date
+),
+
+delivered as (
+    {% for feed in canonical_feeds() -%}
+    select '{{ feed }}' as feed, {{ record_key(feed) }} as record_key
+    from {{ ref('base_' ~ feed) }}
+    where problems is null and load_id in (select recent_loads.load_id from recent_loads)
+
+    union
+
+    select '{{ feed }}' as feed, {{ record_key(feed, 'typed') }} as record_key
+    from {{ source('ops', 'unchanged_rows') }} as again
+    inner join {{ source('raw', feed) }} as raw on raw.row_hash = again.row_hash
+    inner join {{ ref('base_' ~ feed) }} as typed
+        on typed.load_id = raw.load_id and typed.row_number = raw.row_number
+    where
+        again.feed = '{{ feed }}'
+        and again.load_id in (select recent_loads.load_id from recent_loads)
+        and typed.problems is null
+
+    {{ 'union' if not loop.last }}
+    {% endfor %}
+),
+
+-- What one correction says may put another one of the same column out of force.
+corrected as (
+    select distinct corrections.target_feed as feed, corrections.target_key as record_key
+    from {{ ref('base_corrections') }} as corrections
+    cross join night
+    where
+        corrections.problems is null
+        and (
+            corrections.decided_at > night.since_as_of
+            or corrections.correction_id in (
+                select delivered.record_key from delivered where delivered.feed = 'corrections'
+            )
+        )
+)
+
+select feed, record_key from delivered
+union
+select feed, record_key from corrected

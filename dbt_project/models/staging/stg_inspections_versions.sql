@@ -1,2 +1,0 @@
--- One row per good version of a record of inspections, typed, oldest first.
-{{ feed_versions('inspections') }}

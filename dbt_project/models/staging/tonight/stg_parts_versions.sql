@@ -1,0 +1,2 @@
+-- One row per good version of a record of parts that tonight's models look at, oldest first.
+{{ versions_in_scope('parts') }}
