@@ -172,7 +172,7 @@ POINTS = {
     ],
     "dbt": [
         Point("typing", table("staging.base_surveys", "share")),
-        Point("newest versions", table("staging.stg_work_orders_versions", "access share")),
+        Point("newest versions", table("staging.stg_work_orders_history", "share")),
         Point("amid its models", table("intermediate.int_orders", "access share")),
         Point("its last score", table("intermediate.int_score_lines", "access share")),
         Point("auditing", table("audit.fct_kpi_events", "access share")),

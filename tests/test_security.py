@@ -15,7 +15,7 @@ import pytest
 from fieldscore import access, publish, roles, transform, warehouse
 from fieldscore.canonical import canonical_feeds
 from fieldscore.errors import FieldscoreError
-from fieldscore.settings import Settings
+from fieldscore.settings import PROJECT, Settings
 from nights import TINY, TINY_NIGHT, Site, at, deliver, order, pause, rows, run_night
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
@@ -128,6 +128,9 @@ def people(settings: Settings) -> Iterator[dict[str, set[str]]]:
 # --- the steps' roles -----------------------------------------------------------------------------
 
 # What each role may do, relation by relation; `*` stands for all of a room's. Nothing else.
+# Models of the keys that a night touches.
+SCOPE = PROJECT / "dbt_project" / "models" / "scope"
+
 MAY = {
     roles.LANDING: {
         "raw.*": "insert",
@@ -187,6 +190,7 @@ MAY = {
     roles.PUBLISH: {
         "audit.*": "select",
         "intermediate.int_kpi_events": "select",
+        **{f"intermediate.{model.stem}": "select" for model in SCOPE.glob("*.sql")},
         "marts.*": "select insert update delete",
         "marts.fct_order_eligibility": "all",
         "ops.runs": "select update",
