@@ -127,10 +127,10 @@ def people(settings: Settings) -> Iterator[dict[str, set[str]]]:
 
 # --- the steps' roles -----------------------------------------------------------------------------
 
-# What each role may do, relation by relation; `*` stands for all of a room's. Nothing else.
 # Models of the keys that a night touches.
 SCOPE = PROJECT / "dbt_project" / "models" / "scope"
 
+# What each role may do, relation by relation; `*` stands for all of a room's. Nothing else.
 MAY = {
     roles.LANDING: {
         "raw.*": "insert",
@@ -196,6 +196,7 @@ MAY = {
         "ops.runs": "select update",
         "ops.loads": "select",
         "ops.audited": "select",
+        "ops.alive": "select",
     },
     roles.INCENTIVE: {"raw.technicians": "select"},
     roles.READER: {"marts.*": "select"},

@@ -95,12 +95,12 @@ create table if not exists ops.runs (
     code_version varchar not null,
     policy_version varchar,
     airflow_run_id varchar,
-    last_load_id bigint,
     -- What the models rest on besides the records: where it differs from the published run's,
     -- everything is made again.
     basis jsonb,
     -- Why everything was made again; empty for a night of what changed alone.
-    rebuilt_because varchar
+    rebuilt_because varchar,
+    last_load_id bigint
 );
 do $do$
 begin
