@@ -431,6 +431,26 @@ def test_a_night_without_any_delivery_is_refused(site: Site) -> None:
         night.is_newest(settings, run_id, TINY_NIGHT, say=silent)
 
 
+@pytest.mark.parametrize(("days", "is_kept"), [(399, True), (401, False)])
+def test_what_the_gates_found_is_kept_for_thirteen_months(
+    site: Site, tiny_published: str, days: int, is_kept: bool
+) -> None:
+    settings = site.go_back(tiny_published)
+    found = ["quality_results", "audited"]
+    before = {table: rows(settings, f"select * from ops.{table}") for table in found}
+    assert all(before.values())
+    with warehouse.connect(settings) as connection:
+        connection.execute(
+            "update ops.runs"
+            " set started_at = (now() at time zone 'UTC') - make_interval(days => %s)",
+            [days],
+        )
+    night.close_night(settings, open_night(settings, TINY_NIGHT + timedelta(days=1)), say=silent)
+    after = {table: rows(settings, f"select * from ops.{table}") for table in found}
+    assert after == (before if is_kept else {"quality_results": [], "audited": []})
+    assert rows(settings, "select status from ops.runs where status = 'published'")
+
+
 # --- the same marts, whichever way ---------------------------------------------------------------
 
 

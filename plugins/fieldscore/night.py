@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from functools import cache
 
 import psycopg
+from psycopg import sql
 
 from fieldscore import business_dates, extent, lease, publish, roles, transform, warehouse
 from fieldscore.errors import FieldscoreError
@@ -24,6 +25,9 @@ Say = Callable[[str], None]
 
 # A night further than this past the last delivery would publish an empty, fully matured month.
 DAYS_PAST_LAST_DELIVERY = 3
+
+# Thirteen months, so that a month can be held against the same one of the year before.
+FINDINGS_KEPT_DAYS = 400
 
 
 def open_night(
@@ -178,7 +182,8 @@ def publish_night(settings: Settings, run_id: int, say: Say = print) -> None:
 
 
 def close_night(settings: Settings, run_id: int, say: Say = print) -> str:
-    """Give the lease back, renew the data docs and say how the run ended; return its status."""
+    """Give the lease back, renew the data docs, let go what is kept long enough and say how the run
+    ended; return its status."""
     from fieldscore.quality import build_docs
 
     with warehouse.connect(settings) as connection:
@@ -189,6 +194,7 @@ def close_night(settings: Settings, run_id: int, say: Say = print) -> str:
         [status, message] = connection.execute(
             "select status, message from ops.runs where run_id = %s", [run_id]
         ).fetchone()
+        _let_go(connection)
     build_docs(warehouse.url_as(settings, roles.AUDIT), settings.home / "data_docs")
     say(f"run {run_id}: {status}{': ' + message if message else ''}")
     return status
@@ -238,6 +244,18 @@ def code_version() -> str:
             if path.suffix in (".sql", ".yml", ".csv", ".py") and "target" not in path.parts:
                 digest.update(str(path.relative_to(PROJECT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _let_go(connection: psycopg.Connection) -> None:
+    """Delete what the gates of long past runs found; docs/scaling.md has how long what is kept."""
+    for table in ("quality_results", "audited"):
+        connection.execute(
+            sql.SQL(
+                "delete from ops.{} where run_id in (select run_id from ops.runs"
+                " where started_at < (now() at time zone 'UTC') - make_interval(days => %s))"
+            ).format(sql.Identifier(table)),
+            [FINDINGS_KEPT_DAYS],
+        )
 
 
 def _published_date(connection: psycopg.Connection) -> date | None:
