@@ -1,11 +1,13 @@
--- The twelve weighted KPIs of every technician and month, as one would write them without a pipeline:
--- one DuckDB script over parquet files of the delivered feeds, all text, rows in order of delivery.
+-- The twelve weighted KPIs of every technician and month, as one would write them without a
+-- pipeline: one DuckDB script over parquet files of the delivered feeds, all text, rows in order of
+-- delivery.
 --
--- Reads <feed>.parquet and the policy's CSV files from the search path, and the variable as_of (UTC).
--- Leaves the table kpis: technician_id, period_month, kpi_code, n, raw_value.
+-- Reads <feed>.parquet and the policy's CSV files from the search path, and the variable as_of, a
+-- UTC timestamp. Leaves the table kpis: technician_id, period_month, kpi_code, n, raw_value.
 --
 -- What it leaves out:
--- * policy that changes: limits stand here as numbers, of a policy file every row holds for all days;
+-- * policy that changes: limits stand here as numbers, every row of a policy file holds for all
+--   days;
 -- * corrections of other columns than those the sample company's people ask for;
 -- * whatever cannot be typed: one bad value stops it (the pipeline rejects the row);
 -- * an order that is reopened late more than once, and costs that a late reopening adds;
@@ -24,6 +26,31 @@ create or replace macro minutes(earlier, later) as (epoch_us(later) - epoch_us(e
 create or replace macro length_of(earlier, later) as epoch_us(later) - epoch_us(earlier);
 create or replace macro lasting(microseconds) as
     to_microseconds(cast(coalesce(microseconds, 0) as bigint));
+
+-- The stretches of a table (order_id, started_at, ended_at), overlapping ones made one.
+create or replace macro merged(stretches) as table (
+    with marked as (
+        select
+            order_id, started_at, ended_at,
+            coalesce(started_at > max(ended_at) over (
+                partition by order_id order by started_at, ended_at
+                rows between unbounded preceding and 1 preceding
+            ), true) as opens
+        from query_table(stretches)
+    ),
+    numbered as (
+        select
+            *,
+            count(*) filter (where opens) over (
+                partition by order_id order by started_at, ended_at
+                rows between unbounded preceding and current row
+            ) as stretch_no
+        from marked
+    )
+    select order_id, stretch_no, min(started_at) as started_at, max(ended_at) as ended_at
+    from numbered
+    group by order_id, stretch_no
+);
 
 -- Newest versions ---------------------------------------------------------------------------------
 
@@ -44,7 +71,7 @@ select target_feed, target_key, map(list(field), list(new_value)) as fixes
 from upheld
 group by target_feed, target_key;
 
--- A correction holds for every version that says anything of its column, and for some that are silent.
+-- A correction holds for every version that says anything of its column, and for some silent ones.
 create or replace macro corrected(fixes, field, said, silent_too) as
     case when said is not null or silent_too then coalesce(fixes[field], said) end;
 
@@ -73,7 +100,8 @@ select
     utc(accepted_at) as accepted_at,
     utc(slot_end) as slot_end,
     utc(arrived_at) as arrived_at,
-    utc(corrected(fixes, 'completed_at', completed_at, version_no = last_version_no)) as completed_at,
+    utc(corrected(fixes, 'completed_at', completed_at, version_no = last_version_no))
+        as completed_at,
     utc(cancelled_at) as cancelled_at,
     utc(updated_at) as updated_at
 from numbered;
@@ -85,7 +113,9 @@ select
     cast(rating as integer) as rating,
     utc(sent_at) as sent_at,
     utc(answered_at) as answered_at,
-    row_number() over (partition by survey_id order by utc(updated_at), file_row_number) as version_no
+    row_number() over (
+        partition by survey_id order by utc(updated_at), file_row_number
+    ) as version_no
 from read_parquet('surveys.parquet', file_row_number = true)
 left join corrections on target_feed = 'surveys' and target_key = survey_id;
 
@@ -272,7 +302,8 @@ customer_slots as (
 joined as (
     select
         newest.* exclude (
-            area_id, arrived_at, cancelled_at, service_type, fault_code, appliance_category, slot_end
+            area_id, arrived_at, cancelled_at, service_type, fault_code, appliance_category,
+            slot_end
         ),
         areas.area_id,
         areas.time_zone,
@@ -286,8 +317,9 @@ joined as (
         ) as fault_family,
         least(newest.arrived_at, leads.arrived_at) as arrived_at,
         case when newest.status = 'cancelled' then newest.cancelled_at end as cancelled_at,
-        coalesce(newest.status = 'cancelled' and newest.cancel_cause in ('duplicate', 'test'), false)
-            as is_no_order,
+        coalesce(
+            newest.status = 'cancelled' and newest.cancel_cause in ('duplicate', 'test'), false
+        ) as is_no_order,
         least(newest.arrived_at, leads.departed_at, leads.arrived_at) < newest.cancelled_at
             as departed_before_cancellation,
         customer_slots.slot_end as customer_slot_end,
@@ -322,7 +354,8 @@ cased as (
             when cancel_cause is null then 'cancelled for no cause'
             when departed_before_cancellation then 'cancelled after departure'
             else 'cancelled before departure'
-        end || case when cancel_cause = 'technician' then ' by technician' else '' end as cancelled_case
+        end || case when cancel_cause = 'technician' then ' by technician' else '' end
+            as cancelled_case
     from joined
 )
 select
@@ -337,7 +370,8 @@ select
         else 'ordinary'
     end as case_now,
     case
-        when is_no_order or (status = 'cancelled' and first_completed_at is null) then cancelled_case
+        when is_no_order or (status = 'cancelled' and first_completed_at is null)
+            then cancelled_case
         when service_type <> 'repair' then 'no repair'
         when first_resolution in ('irreparable', 'quote_refused') then 'not repaired'
         when first_resolution in ('no_fault_found', 'user_education') then 'nothing to fix'
@@ -349,8 +383,8 @@ from cased;
 
 -- Clocks ------------------------------------------------------------------------------------------
 
-create or replace temp table excused_stretches as
-with stretches as (
+create or replace temp table excuses as
+from (
     select
         order_id,
         reported_at as started_at,
@@ -378,37 +412,16 @@ with stretches as (
             coalesce(pauses.entered_at > orders.first_completed_at, false)
             and pauses.evidence_ref is null
         )
-),
-marked as (
-    select
-        *,
-        coalesce(started_at > max(ended_at) over (
-            partition by order_id order by started_at, ended_at
-            rows between unbounded preceding and 1 preceding
-        ), true) as opens
-    from stretches
-    where ended_at > started_at
-),
-numbered as (
-    select
-        *,
-        count(*) filter (where opens) over (
-            partition by order_id order by started_at, ended_at
-            rows between unbounded preceding and current row
-        ) as stretch_no
-    from marked
-),
-merged as (
-    select order_id, stretch_no, min(started_at) as started_at, max(ended_at) as ended_at
-    from numbered
-    group by order_id, stretch_no
 )
+where ended_at > started_at;
+
+create or replace temp table excused_stretches as
 select
     *,
     lasting(sum(length_of(started_at, ended_at)) over (
         partition by order_id order by stretch_no rows between unbounded preceding and 1 preceding
     )) as paused_before
-from merged;
+from merged(excuses);
 
 create or replace temp table clocks as
 with timed as (
@@ -466,7 +479,7 @@ from timed
 inner join versions using (order_id)
 group by timed.order_id;
 
--- What became of an order: its end, who shares in it, what came after it ---------------------------
+-- What became of an order: its end, who shares in it, what came after it --------------------------
 
 create or replace temp table endings as
 select
@@ -546,15 +559,19 @@ later as (
     where service_type = 'repair' and status <> 'cancelled'
 ),
 matched as (
-    select later.order_id, later.reported_at, earlier.order_id as repeated_order_id, earlier.completed_at,
-        later.fault_family as family, earlier.fault_family as earlier_family
+    select
+        later.order_id, later.reported_at, later.fault_family as family,
+        earlier.order_id as repeated_order_id, earlier.completed_at,
+        earlier.fault_family as earlier_family
     from later
     inner join earlier using (appliance_serial)
 
     union all
 
-    select later.order_id, later.reported_at, earlier.order_id as repeated_order_id, earlier.completed_at,
-        later.fault_family as family, earlier.fault_family as earlier_family
+    select
+        later.order_id, later.reported_at, later.fault_family as family,
+        earlier.order_id as repeated_order_id, earlier.completed_at,
+        earlier.fault_family as earlier_family
     from later
     inner join earlier using (customer_id, appliance_category)
     where later.appliance_serial is null or earlier.appliance_serial is null
@@ -589,7 +606,7 @@ qualify row_number() over (
     order by standards.fault_family nulls last, standards.appliance_category nulls last
 ) = 1;
 
--- The records of each KPI: who, when, how much of how much -----------------------------------------
+-- The records of each KPI: who, when, how much of how much ----------------------------------------
 
 create or replace temp table records (
     kpi_code varchar, technician_id varchar, business_date date, matures_at timestamp,
@@ -701,8 +718,9 @@ judged as (
         coalesce(own.visit_count, 1) + coalesce(further.visit_count, 0) as visit_count,
         own.first_technician_id,
         coalesce(own.needed_part, false) and wanted.order_id is not null as wants_part,
-        coalesce(reopened_at <= first_completed_at + interval 7 day, false)
-        or coalesce(came_back.reported_at <= first_completed_at + interval 7 day, false) as came_back
+        coalesce(
+            least(reopened_at, came_back.reported_at) <= first_completed_at + interval 7 day, false
+        ) as came_back
     from orders
     left join own using (order_id)
     left join further using (order_id)
@@ -934,61 +952,39 @@ where
     and roster.day <= coalesce(newest_left_on, roster.day);
 
 -- Duration: net minutes on site against the standard minutes.
+create or replace temp table stays as
+select endings.order_id, visits.arrived_at as started_at, visits.left_at as ended_at
+from endings
+inner join visits using (order_id)
+where is_credited and left_at > visits.arrived_at and visits.arrived_at <= ended_completed_at
+
+union all
+
+select order_id, arrived_at as started_at, ended_completed_at as stay_ended_at
+from endings
+where not has_visits and arrived_at < ended_completed_at
+    and coalesce(resolution, '') <> 'remote_fix';
+
 create or replace temp table on_site as
-with stays as (
-    select endings.order_id, visits.arrived_at as started_at, visits.left_at as ended_at
-    from endings
-    inner join visits using (order_id)
-    where is_credited and left_at > visits.arrived_at and visits.arrived_at <= ended_completed_at
-
-    union all
-
-    select order_id, arrived_at as started_at, ended_completed_at as stay_ended_at
-    from endings
-    where not has_visits and arrived_at < ended_completed_at
-        and coalesce(resolution, '') <> 'remote_fix'
-),
-marked as (
-    select
-        *,
-        coalesce(started_at > max(ended_at) over (
-            partition by order_id order by started_at, ended_at
-            rows between unbounded preceding and 1 preceding
-        ), true) as opens
-    from stays
-),
-numbered as (
-    select
-        *,
-        count(*) filter (where opens) over (
-            partition by order_id order by started_at, ended_at
-            rows between unbounded preceding and current row
-        ) as stay_no
-    from marked
-),
-merged as (
-    select order_id, min(started_at) as started_at, max(ended_at) as ended_at
-    from numbered
-    group by order_id, stay_no
-),
+with stretches as (from merged(stays)),
 paused as (
     select
-        merged.order_id,
+        stays.order_id,
         sum(minutes(
-            greatest(pauses.started_at, merged.started_at), least(pauses.ended_at, merged.ended_at)
+            greatest(pauses.started_at, stays.started_at), least(pauses.ended_at, stays.ended_at)
         )) as minutes
-    from merged
+    from stretches as stays
     inner join excused_stretches as pauses
-        on pauses.order_id = merged.order_id
-        and pauses.started_at < merged.ended_at
-        and pauses.ended_at > merged.started_at
-    group by merged.order_id
+        on pauses.order_id = stays.order_id
+        and pauses.started_at < stays.ended_at
+        and pauses.ended_at > stays.started_at
+    group by stays.order_id
 )
-select merged.order_id,
+select stretches.order_id,
     sum(minutes(started_at, ended_at)) - coalesce(any_value(paused.minutes), 0) as minutes
-from merged
+from stretches
 left join paused using (order_id)
-group by merged.order_id;
+group by stretches.order_id;
 
 insert into records by name
 select
@@ -1043,12 +1039,13 @@ span_days as (
 opened as (
     select
         span_days.*,
-        cast(day + coalesce(
-            cast(special.opens as time), case when special.day is null then cast(weekly.opens as time) end
-        ) as timestamp) as local_opens_at,
-        cast(day + coalesce(
-            cast(special.closes as time), case when special.day is null then cast(weekly.closes as time) end
-        ) as timestamp) as local_closes_at
+        -- A day of its own in the calendar replaces the weekday's hours; a holiday has none.
+        day + cast(
+            case when special.day is null then weekly.opens else special.opens end as time
+        ) as local_opens_at,
+        day + cast(
+            case when special.day is null then weekly.closes else special.closes end as time
+        ) as local_closes_at
     from span_days
     left join 'calendar_days.csv' as special using (calendar_id, day)
     left join 'calendar_hours.csv' as weekly
@@ -1146,7 +1143,7 @@ inner join endings using (order_id)
 where ending_case not in ('no order', 'cancelled for no cause')
     and not starts_with(ending_case, 'cancelled before departure');
 
--- Benchmarks: of the three months before, of a stratum or its nearest parent that has enough --------
+-- Benchmarks: of the three months before, of a stratum or its nearest parent with enough ----------
 
 create or replace temp table benchmarks as
 with known as (
@@ -1232,7 +1229,7 @@ summed as (
         count(*) as n,
         sum(case
             when records.kpi_code = 'duration_index'
-                then numerator * greatest(coalesce(low, quantity), least(coalesce(high, quantity), quantity))
+                then numerator * greatest(low, least(high, quantity))
             else numerator
         end) as numerator,
         sum(denominator * case records.kpi_code
