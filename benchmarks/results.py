@@ -79,6 +79,7 @@ def plot(measured: list[Measured], nights: dict[str, dict[str, float]]) -> None:
     left.barh([one.what for one in reversed(measured)], shares, color=colours)
     left.axvline(1, color="black", linewidth=1)
     left.set(xscale="log", xlabel="multiple of the target; left of the line it is met")
+    left.xaxis.set_major_formatter("{x:g}")
 
     begin = dict.fromkeys(nights, 0.0)
     palette = plt.get_cmap("tab20").colors
@@ -88,6 +89,6 @@ def plot(measured: list[Measured], nights: dict[str, dict[str, float]]) -> None:
         right.barh(list(nights), seconds, left=list(begin.values()), label=step, color=colour)
         begin = {name: begin[name] + steps[step] for name, steps in nights.items()}
     right.set(xlabel="seconds to publication, by step")
-    right.legend(fontsize="x-small", ncols=2)
+    figure.legend(loc="outside right upper", fontsize="x-small")
     figure.savefig(RESULTS / "bench.png", dpi=120)
     plt.close(figure)
