@@ -56,8 +56,8 @@ psql: $(VENV)/pipeline ## Open psql on the marts, as BI reads them
 erase: $(VENV)/pipeline ## Erase a customer, scores stand: make erase CUSTOMER=C-4711
 	@$(FIELDSCORE) erase $(if $(CUSTOMER),--customer "$(CUSTOMER)")
 
-bench: $(VENV)/dev ## Measure; see benchmarks/README.md
-	@$(BIN)/python benchmarks/run.py
+bench: $(VENV)/dev ## Measure what nights cost: make bench ORDERS=50000
+	@$(BIN)/python benchmarks/run.py $(ORDERS)
 
 lint: $(VENV)/dev ## Check style, SQL, YAML, declarations, policy and expectations
 	@$(BIN)/ruff check .

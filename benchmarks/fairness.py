@@ -8,18 +8,14 @@ docs/images/. Deterministic; takes about eight minutes and 3 GB of disk.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from datetime import date
-from pathlib import Path
 
 import fairness_measures as measures
 import fairness_page as page
+import homes
 import polars as pl
-from fieldscore import local_postgres, sample_company, transform, warehouse
+from fieldscore import sample_company, transform, warehouse
 from fieldscore.sample_company.orders import CATEGORIES, FAULTS
 from fieldscore.settings import PROJECT, Settings
 
@@ -145,9 +141,7 @@ left join intermediate.int_benchmarks as benchmarks
 
 def main() -> None:
     """Measure every company, then write tables and plots."""
-    for name in [name for name in os.environ if name.startswith("FIELDSCORE_")]:
-        if name != "FIELDSCORE_PG_BIN":  # a real home of the caller is none of this
-            del os.environ[name]
+    homes.leave_the_callers_home()
     started = time.monotonic()
 
     def say(what: str) -> None:
@@ -174,45 +168,21 @@ def main() -> None:
 
 def _measure(seed: int, say: page.Say) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """One company's judged records, and its KPIs with part-timers and with hard work dealt."""
-    # Not below a closed folder: root's PostgreSQL runs under another account.
-    with tempfile.TemporaryDirectory(prefix="fieldscore-fairness-") as folder:
-        home = Path(folder)
-        home.chmod(0o755)
-        landing = str(home / "landing")
-        settings = Settings(home, landing, PROJECT / "dags" / "feeds", "Asia/Shanghai", None)
-        try:
-            say(f"seed {seed}, {TECHNICIANS} technicians, {MONTHS} months to {UNTIL}")
-            _fieldscore(
-                settings,
-                f"sample --technicians {TECHNICIANS} --months {MONTHS} --until {UNTIL} --nights 0"
-                f" --orders {ORDERS_PER_DAY} --seed {seed}",
-            )
-            _fieldscore(settings, f"night {UNTIL}")
-            say("scored as it is")
-            with warehouse.connect(settings) as connection:
-                connection.execute(KEEP_ALL_EVENTS)
-            records = _ask(settings, RECORDS, seed)
-            part_time = _score_again(settings, seed, ON_DUTY, PRIORS, "part-timers", say)
-            hard_work = _score_again(settings, seed, DEALT, HARD_WORK_PRIORS, "hard work", say)
-        finally:
-            local_postgres.stop(settings)
+    with homes.home() as settings:
+        say(f"seed {seed}, {TECHNICIANS} technicians, {MONTHS} months to {UNTIL}")
+        homes.fieldscore(
+            settings,
+            f"sample --technicians {TECHNICIANS} --months {MONTHS} --until {UNTIL} --nights 0"
+            f" --orders {ORDERS_PER_DAY} --seed {seed}",
+        )
+        homes.fieldscore(settings, f"night {UNTIL}")
+        say("scored as it is")
+        with warehouse.connect(settings) as connection:
+            connection.execute(KEEP_ALL_EVENTS)
+        records = _ask(settings, RECORDS, seed)
+        part_time = _score_again(settings, seed, ON_DUTY, PRIORS, "part-timers", say)
+        hard_work = _score_again(settings, seed, DEALT, HARD_WORK_PRIORS, "hard work", say)
     return records, part_time, hard_work
-
-
-def _fieldscore(settings: Settings, command: str) -> None:
-    """Run a command as a person would type it; where it fails, the end of its output is shown."""
-    place = {"FIELDSCORE_HOME": str(settings.home), "FIELDSCORE_LANDING": settings.landing}
-    done = subprocess.run(
-        [sys.executable, "-m", "fieldscore", *command.split()],
-        env={**os.environ, **place},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        end = "\n".join(done.stdout.splitlines()[-20:])
-        raise SystemExit(f"{end}\nfieldscore {command} ended with {done.returncode}.")
 
 
 def _score_again(

@@ -1,157 +1,208 @@
-"""What a night costs: with ten times the history, beside a rebuild, and when nothing new arrived.
+"""What a night costs: on a history and on ten times that history, and when nothing new arrived.
 
-    python benchmarks/nights.py [orders of the short history]
-
-Ratios within one run, on an embedded PostgreSQL of its own; the table is kept in
-benchmarks/results/nights.md.
-Two sample companies differ in their history alone: the long one has ten times the months, and in
-its last night, as in the short one's, the same technicians work a day. With 4,000 orders it takes
-some five minutes; the time grows with the orders.
+One company is simulated. The long history holds all of it, the short one the last tenth of its
+days; the nights that follow bring both the very same files. Every night is the command a person
+types, in a process of its own, turn about on both.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import platform
-import resource
-import sys
-import tempfile
-import time
-from datetime import date, timedelta
+import sqlite3
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from fieldscore import local_postgres, night, sample_company, transform, warehouse
-from fieldscore.settings import PROJECT, Settings
+import homes
+import storage
+import yaml
+from fieldscore import sample_company, warehouse
+from fieldscore.settings import Settings
 
-RESULTS = PROJECT / "benchmarks" / "results"
+# Inside a month: the first night of one has the benchmarks of the month to make, too.
 UNTIL = date(2026, 3, 20)
-SHORT_MONTHS, LONG_MONTHS = 2, 20
-# Orders of a technician in a month: two and a half on each of some 21.75 working days.
-ORDERS_A_MONTH = 54
-STEPS = ("check_declarations", "land", "check_raw", "stage", "score", "audit", "check_marts")
+NIGHTS = 3
+HISTORY = UNTIL - timedelta(days=NIGHTS)
+# Deliveries of a month each, the last one of half a month.
+SHORT, LONG = 2, 15
+# Orders of a technician in the short history: two and a half on each of some 32 working days.
+ORDERS_OF_A_TECHNICIAN = 80
+REQUIRED = ("work_orders", "surveys", "expenses")
+
+START, BETWEEN = "start of Python and Airflow", "between the tasks"
 
 
-def main() -> None:
-    """Measure and write the table."""
-    orders = int(sys.argv[1]) if len(sys.argv) > 1 else 4_000
-    technicians = max(5, round(orders / SHORT_MONTHS / ORDERS_A_MONTH))
-    with tempfile.TemporaryDirectory(prefix="fieldscore-bench-") as folder:
-        Path(folder).chmod(0o755)
-        short = _company(Path(folder) / "short", technicians, SHORT_MONTHS)
-        long = _company(Path(folder) / "long", technicians, LONG_MONTHS)
-    table = _table(short, long)
-    print(table)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "nights.md").write_text(table)
+@dataclass(frozen=True)
+class Night:
+    """Seconds from the first process' start to the publication, and what they went to, by step."""
+
+    seconds: float
+    steps: dict[str, float]
+    megabytes: float
 
 
-def _company(home: Path, technicians: int, months: int) -> dict[str, object]:
-    """The seconds of a company's nights by step, its rows, its bytes and its server's version."""
-    settings = Settings(
-        home, str(home / "landing"), PROJECT / "dags" / "feeds", "Asia/Shanghai", None
+@dataclass
+class History:
+    """One history and its nights; of `nights` and `floors` the medians are told."""
+
+    settings: Settings
+    first: Night
+    nights: list[Night]
+    floors: list[Night]
+    rebuild: homes.Ran | None = None
+    orders: int = 0
+    changed: int = 0
+    kept: dict[str, int] | None = None
+    kept_after_rebuild: dict[str, int] | None = None
+
+    @property
+    def megabytes(self) -> float:
+        """The most any Python process of it held."""
+        return max(ran.megabytes for ran in (self.first, *self.nights, *self.floors, self.rebuild))
+
+
+@dataclass
+class Nights:
+    """Both histories; rows_a_second: of the sample company; delivered: its bytes, uncompressed."""
+
+    short: History
+    long: History
+    rows_a_second: float
+    delivered: int
+
+
+@contextmanager
+def measured(orders: int, say: Callable[[str], None]) -> Iterator[Nights]:
+    """Both histories with all their nights done; the warehouses stand until the end.
+
+    orders: about how many the short history is to hold.
+    """
+    technicians = max(5, round(orders / ORDERS_OF_A_TECHNICIAN))
+    with ExitStack() as homes_open:
+        long, short = (homes_open.enter_context(homes.home()) for _ in range(2))
+        company = long.home / "company"
+        seconds = homes.seconds_of(
+            lambda: homes.apart(
+                sample_company.generate, company, technicians=technicians, months=LONG,
+                until=UNTIL, nights=NIGHTS, dirty=False, progress=_silent,
+            )
+        )  # fmt: skip
+        made = json.loads((company / sample_company.MARKER).read_text())["rows"]
+        say(f"a company of {technicians} technicians: {sum(made.values()):,} rows")
+        histories = [
+            _first(settings, company, months, say)
+            for settings, months in ((short, SHORT), (long, LONG))
+        ]
+        for days in range(1, 2 * NIGHTS + 1):
+            business_date = HISTORY + timedelta(days=days)
+            for history in histories:
+                if days <= NIGHTS:
+                    history.nights.append(_night(history.settings, business_date))
+                else:
+                    history.floors.append(_night(history.settings, business_date))
+            say(f"night {business_date} on both")
+        for history in histories:
+            _count(history)
+            history.kept = storage.split(history.settings)
+            history.rebuild = homes.fieldscore(history.settings, f"rebuild {business_date}")
+            history.kept_after_rebuild = storage.split(history.settings)
+            say(f"rebuild of {history.orders:,} orders: {history.rebuild.seconds:.0f} s")
+        yield Nights(
+            *histories,
+            rows_a_second=sum(made.values()) / seconds,
+            delivered=storage.delivered(Path(long.landing)),
+        )
+
+
+def median(nights: list[Night]) -> Night:
+    """The night of which half were slower; its steps are medians of their own."""
+    return Night(
+        statistics.median(night.seconds for night in nights),
+        {
+            step: statistics.median(night.steps[step] for night in nights)
+            for step in nights[0].steps
+        },
+        max(night.megabytes for night in nights),
     )
-    home.mkdir()
-    sample_company.generate(
-        Path(settings.landing), technicians=technicians, months=months, until=UNTIL, nights=2,
-        dirty=False, progress=lambda _: None,
-    )  # fmt: skip
-    url = local_postgres.start(settings)
-    try:
-        transform.manifest(settings)
-        found: dict[str, object] = {
-            # Years come at once, and then a day: no volume the gate knows.
-            "first": _night(settings, UNTIL - timedelta(days=1), without=("check_raw",)),
-            "night": _night(settings, UNTIL),
-            "empty": _night(settings, UNTIL + timedelta(days=1), without=("land",)),
-        }
-        started = time.monotonic()
-        night.rebuild(settings, UNTIL + timedelta(days=1), say=lambda _: None)
-        found["rebuild"] = {"all": time.monotonic() - started}
-        with warehouse.connect(url) as connection:
-            found["orders"], found["touched"] = connection.execute(
-                "select (select count(*) from marts.fct_work_orders),"
-                " (select count(distinct order_id) from raw.work_orders where load_id >"
-                " (select last_load_id from ops.runs where status = 'published'"
-                " order by run_id limit 1))"
-            ).fetchone()
-            found["bytes"] = connection.execute(
-                "select pg_database_size(current_database())"
-            ).fetchone()[0]
-            found["version"] = connection.info.parameter_status("server_version")
-        found["raw"] = sum(f.stat().st_size for f in Path(settings.landing).rglob("*.csv*"))
-    finally:
-        local_postgres.stop(settings)
-    return found
 
 
-def _night(
-    settings: Settings, business_date: date, without: tuple[str, ...] = ()
-) -> dict[str, float]:
-    """Run a night's steps but for some of them and return the seconds of each."""
-    from fieldscore.feeds import declared_feeds
+def _first(settings: Settings, company: Path, months: int, say: Callable[[str], None]) -> History:
+    """The history as it stands after its first night, which lands and scores it all."""
+    settings = replace(settings, feeds=_declarations(settings))
+    _deliver(company, Path(settings.landing), months)
+    first = _night(settings, HISTORY)
+    say(f"the first night, of {months} deliveries: {first.seconds:.0f} s")
+    return History(settings, first, nights=[], floors=[])
 
-    seconds = {}
-    started = time.monotonic()
-    run_id = night.open_night(settings, business_date, f"bench {business_date}", say=_silent)
-    seconds["open_night"] = time.monotonic() - started
-    for name in (*STEPS, "publish_night", "close_night"):
-        if name in without:
-            continue
-        started = time.monotonic()
-        step = getattr(night, name)
-        if name == "land":
-            for feed in declared_feeds(settings.feeds):
-                step(settings, run_id, business_date, feed, say=_silent)
-        elif name == "check_declarations":
-            step(settings, run_id)
-        else:
-            step(settings, run_id, say=_silent)
-        seconds[name] = time.monotonic() - started
-    return seconds
+
+def _declarations(settings: Settings) -> Path:
+    """The project's declarations, but that every feed may bring nothing."""
+    folder = settings.home / "feeds"
+    folder.mkdir()
+    for file in settings.feeds.glob("*.yml"):
+        declaration = yaml.safe_load(file.read_text()) | {"may_be_empty": True}
+        (folder / file.name).write_text(yaml.safe_dump(declaration))
+    return folder
+
+
+def _deliver(company: Path, landing: Path, months: int) -> None:
+    """The last deliveries of the history at once, each night's own, and then nights of headers.
+
+    At once, since to the gate a day after months of whole months were a feed that shrank.
+    """
+    for feed in (folder for folder in company.iterdir() if folder.is_dir()):
+        dates = sorted(folder.name for folder in feed.iterdir())
+        history = [day for day in dates if day <= str(HISTORY)][-months:]
+        for day in (*history, *(day for day in dates if day > str(HISTORY))):
+            target = landing / feed.name / max(day, str(HISTORY))
+            target.mkdir(parents=True, exist_ok=True)
+            for file in (feed / day).iterdir():
+                os.link(file, target / f"{day}-{file.name}")
+    for feed in REQUIRED:
+        [last] = (company / feed / str(UNTIL)).iterdir()
+        header = last.read_text().partition("\n")[0]
+        for days in range(1, NIGHTS + 1):
+            target = landing / feed / str(UNTIL + timedelta(days=days))
+            target.mkdir()
+            (target / f"{feed}.csv").write_text(header + "\n")
+
+
+def _night(settings: Settings, business_date: date) -> Night:
+    """Run the night's command; how long its tasks took is asked of Airflow's own record."""
+    ran = homes.fieldscore(settings, f"night {business_date}")
+    with sqlite3.connect(settings.home / "airflow" / "in_process" / "airflow.db") as metadata:
+        tasks = metadata.execute(
+            "select task_id, min(start_date), max(end_date), sum(duration) from task_instance"
+            " where run_id = (select run_id from task_instance order by start_date desc limit 1)"
+            " and task_id <> 'close_night' group by task_id order by 2"
+        ).fetchall()
+    begun, published = (
+        datetime.fromisoformat(moment).replace(tzinfo=UTC) for moment in (tasks[0][1], tasks[-1][2])
+    )
+    seconds = (published - ran.started_at).total_seconds()
+    steps = {START: (begun - ran.started_at).total_seconds()}
+    steps |= {task: duration for task, _, _, duration in tasks}
+    steps[BETWEEN] = seconds - sum(steps.values())
+    return Night(seconds, steps, ran.megabytes)
+
+
+def _count(history: History) -> None:
+    with warehouse.connect(history.settings) as connection:
+        [history.orders] = connection.execute(
+            "select count(*) from marts.fct_work_orders"
+        ).fetchone()
+        changed = connection.execute(
+            "select count(distinct order_id) from raw.work_orders"
+            " inner join ops.loads using (load_id)"
+            " where loads.business_date > %s group by loads.business_date",
+            [HISTORY],
+        ).fetchall()
+    history.changed = round(statistics.median(orders for [orders] in changed))
 
 
 def _silent(_: str) -> None:
     pass
-
-
-def _table(short: dict, long: dict) -> str:
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    head = (
-        f"Python {platform.python_version()}, PostgreSQL {short['version']},"
-        f" {os.cpu_count()} cores, {platform.system()} {platform.machine()},"
-        f" load {os.getloadavg()[0]:.1f};"
-        f" histories of {short['orders']:,} and {long['orders']:,} orders;"
-        " one run of each night\n\n"
-    )
-    total = {
-        (name, what): sum(of[what].values())
-        for name, of in (("short", short), ("long", long))
-        for what in ("night", "empty", "rebuild")
-    }
-    lines = [
-        "| what | short history | long history | long / short |",
-        "|---|---|---|---|",
-    ]
-    told = {
-        "night": f"a night with {long['touched']:,} changed orders",
-        "empty": "a night in which nothing new arrived",
-        "rebuild": "a rebuild",
-    }
-    for what, words in told.items():
-        a, b = total["short", what], total["long", what]
-        lines.append(f"| {words} | {a:.1f} s | {b:.1f} s | {b / a:.2f} |")
-    lines += ["", "| step | night, long history | empty night, long history |", "|---|---|---|"]
-    for step, seconds in long["night"].items():
-        lines.append(f"| {step} | {seconds:.1f} s | {long['empty'].get(step, 0):.1f} s |")
-    lines += [
-        "",
-        "Night / rebuild of the long history:"
-        f" {total['long', 'night'] / total['long', 'rebuild']:.3f}.",
-        f"Warehouse bytes per delivered byte (histories are delivered gzipped):"
-        f" {long['bytes'] / long['raw']:.1f}. This process held at most {megabytes:.0f} MB.",
-    ]
-    return head + "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,147 +1,157 @@
-"""``make bench``: measured ratios within one run, on an embedded PostgreSQL of its own.
+"""``make bench``: what landing, nights, storage and memory cost, beside their targets.
 
-Prints a table and writes it to benchmarks/results/. Takes about two minutes; needs 2 GB of disk.
-Landing costs O(rows delivered); asking raw for known rows costs one index look-up per row.
+    python benchmarks/run.py [orders of the short history]
+
+Ratios within one run, on embedded PostgreSQLs of its own; README.md says what each one is and how
+long it takes. Writes bench.md and bench.png to benchmarks/results/.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import statistics
-import subprocess
-import tempfile
+import sys
 import time
-from collections.abc import Callable
-from datetime import date
-from pathlib import Path
 
-import psycopg
-from fieldscore import hashes, landing, local_postgres, sample_company, warehouse
-from fieldscore.declaration import Declaration
-from fieldscore.settings import PROJECT, Settings
-from fieldscore.sources import Delivery
+import duckdb_kpis
+import homes
+import landing
+import nights
+import results
+from fieldscore import warehouse
+from results import Measured
 
-ROWS = 1_000_000
-ROUNDS = 3
-RESULTS = PROJECT / "benchmarks" / "results"
+ORDERS = 4_000
 
 
 def main() -> None:
-    """Run every measurement and write the table."""
-    # Not below a closed folder: root's PostgreSQL runs under another account.
-    with tempfile.TemporaryDirectory(prefix="fieldscore-bench-") as folder:
-        Path(folder).chmod(0o755)
-        home = Path(folder)
-        settings = Settings(
-            home, str(home / "landing"), PROJECT / "dags" / "feeds", "Asia/Shanghai", None
+    """Measure, then write the table and the plot."""
+    orders = int(sys.argv[1]) if len(sys.argv) > 1 else ORDERS
+    homes.leave_the_callers_home()
+    started = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"{time.monotonic() - started:5.0f} s  {what}", flush=True)
+
+    landed = homes.apart(landing.measure)
+    say(f"{landing.ROWS:,} rows: copied in {landed.copied:.2f} s, landed in {landed.landed:.2f} s")
+    with nights.measured(orders, say) as both:
+        script = duckdb_kpis.measure(both.long.settings)
+        say(f"the DuckDB script: {script.seconds:.2f} s")
+        with warehouse.connect(both.long.settings) as connection:
+            server = connection.info.parameter_status("server_version")
+        write(landed, both, script, server)
+    print("\n" + (results.RESULTS / "bench.md").read_text())
+
+
+def write(
+    landed: landing.Landing, both: nights.Nights, script: duckdb_kpis.Script, server: str
+) -> None:
+    """Write the table and the plot; server: PostgreSQL's version."""
+    measured = _against_targets(landed, both, script)
+    by_step = {
+        "night, short history": nights.median(both.short.nights).steps,
+        "night, long history": nights.median(both.long.nights).steps,
+        "nothing new, long history": nights.median(both.long.floors).steps,
+    }
+    page = "\n".join(
+        (
+            "# What it costs\n",
+            f"Histories of {both.short.orders:,} and {both.long.orders:,} orders;"
+            f" nights with {both.long.changed:,} changed orders on both."
+            f" {results.machine(server)}\n",
+            results.targets(measured),
+            "![Measurements as multiples of their targets, and nights by step](bench.png)\n",
+            _details(landed, both),
+            _steps(by_step),
+            _storage(both),
+            script.told(),
         )
-        url = local_postgres.start(settings)
-        try:
-            with warehouse.connect(url) as connection:
-                warehouse.migrate(connection, settings)
-                version = connection.info.parameter_status("server_version")
-            rows = [_generate(home), *_land(settings, url, home)]
-        finally:
-            local_postgres.stop(settings)
-    table = _table(rows, version)
-    print(table)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "landing.md").write_text(table)
-
-
-def _generate(home: Path) -> tuple[str, str, str]:
-    started = time.monotonic()
-    sample_company.generate(
-        home / "company", technicians=1000, months=2, nights=1, progress=lambda _: None
     )
-    seconds = time.monotonic() - started
-    made = json.loads((home / "company" / sample_company.MARKER).read_text())
-    rows = sum(made["rows"].values())
-    return ("sample company", f"{rows / seconds:,.0f} rows a second", "")
+    results.RESULTS.mkdir(exist_ok=True)
+    (results.RESULTS / "bench.md").write_text(page)
+    results.plot(measured, by_step)
 
 
-def _land(settings: Settings, url: str, home: Path) -> list[tuple[str, str, str]]:
-    file = home / "million.csv"
-    _write(file)
-    data = file.read_bytes()
-    columns = ", ".join(f"{name} text" for name in data[: data.index(b"\n")].decode().split(","))
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"create table public.copied ({columns})")
-    copy = f"\\copy public.copied from '{file}' csv header"
-
-    def psql() -> None:
-        _execute(url, "truncate public.copied")
-        psql_program = str(local_postgres.program("psql"))
-        subprocess.run([psql_program, url, "-qc", copy], check=True)
-
-    declaration = Declaration(feed="work_orders")
-    key = hashes.personal_key(settings)
-    days = iter(range(1, 28))
-
-    def land() -> None:
-        _execute(url, "truncate raw.work_orders")
-        delivery = Delivery("work_orders", date(2026, 1, next(days)), "million.csv", data)
-        landing.land(url, declaration, delivery, key)
-
-    def land_again() -> None:
-        delivery = Delivery("work_orders", date(2026, 2, next(days)), "million.csv", data)
-        landing.land(url, declaration, delivery, key)
-
-    # Turn about, so that a slow minute of the machine slows both.
-    copied, landed = [], []
-    for _ in range(ROUNDS):
-        copied.append(_seconds(psql))
-        landed.append(_seconds(land))
-    again = _seconds(land_again)
-    base = statistics.median(copied)
+def _against_targets(
+    landed: landing.Landing, both: nights.Nights, script: duckdb_kpis.Script
+) -> list[Measured]:
+    short, long, floor = (
+        nights.median(of).seconds for of in (both.short.nights, both.long.nights, both.long.floors)
+    )
+    rebuild = both.long.rebuild.seconds
+    kept = sum(both.long.kept.values())
+    held = max(both.short.megabytes, both.long.megabytes)
     return [
-        (f"psql \\copy, {ROWS:,} rows of 9 columns", f"{base:.2f} s", "1.0"),
-        ("landing the same file", f"{(m := statistics.median(landed)):.2f} s", f"{m / base:.1f}"),
-        ("landing it again, nothing new", f"{again:.2f} s", f"{again / base:.1f}"),
-    ]
+        Measured(
+            "landing : psql \\copy", landed.landed / landed.copied, 2,
+            f"{landed.landed:.2f} s : {landed.copied:.2f} s for {landing.ROWS:,} rows",
+        ),
+        Measured(
+            "night, long : short history", long / short, 1.3, f"{long:.1f} s : {short:.1f} s"
+        ),
+        Measured("night : rebuild", long / rebuild, 1 / 20, f"{long:.1f} s : {rebuild:.1f} s"),
+        Measured(
+            "rebuild : DuckDB script", rebuild / script.seconds, 5,
+            f"{rebuild:.1f} s : {script.seconds:.2f} s", is_aim=True,
+        ),
+        Measured("nothing new arrived", floor, 15, "from the first process' start", " s"),
+        Measured(
+            "warehouse : delivered bytes", kept / both.delivered, 4,
+            f"{kept / 1e6:,.0f} MB : {both.delivered / 1e6:,.0f} MB", is_aim=True,
+        ),
+        Measured(
+            "memory of a Python process", held / 1000, 1, "the greatest of all nights", " GB",
+            is_aim=True,
+        ),
+    ]  # fmt: skip
 
 
-def _write(file: Path) -> None:
-    import polars as pl
-
-    number = pl.int_range(ROWS, eager=True)
-    minute = (number % 60).cast(pl.String).str.zfill(2)
-    pl.DataFrame(
-        {
-            "order_id": "WO" + number.cast(pl.String).str.zfill(8),
-            "technician_id": "T" + (number % 5000).cast(pl.String).str.zfill(5),
-            "reported_at": "2026-03-09T10:" + minute + ":00+08:00",
-            "status": pl.repeat("completed", ROWS, eager=True),
-            "completed_at": "2026-03-09T18:" + minute + ":00+08:00",
-            "updated_at": "2026-03-09T19:" + minute + ":00+08:00",
-            "customer_id": "C" + (number % 300_000).cast(pl.String),
-            "appliance_serial": "SN" + (number % 700_000).cast(pl.String),
-            "fault_code": "COOL-" + (number % 9).cast(pl.String),
-        }
-    ).write_csv(file)
-
-
-def _execute(url: str, statement: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    started = time.monotonic()
-    work()
-    return time.monotonic() - started
-
-
-def _table(rows: list[tuple[str, str, str]], version: str) -> str:
-    head = (
-        f"Python {platform.python_version()}, PostgreSQL {version}, {os.cpu_count()} cores,"
-        f" {platform.system()} {platform.machine()}; medians of {ROUNDS}, load"
-        f" {os.getloadavg()[0]:.1f}\n\n"
+def _details(landed: landing.Landing, both: nights.Nights) -> str:
+    short, long = (nights.median(of.nights).seconds for of in (both.short, both.long))
+    floors = [nights.median(of.floors).seconds for of in (both.short, both.long)]
+    return results.table(
+        ("beside it", "measured"),
+        (
+            (
+                "landing the same rows again",
+                f"{landed.again:.2f} s, {landed.again / landed.copied:.1f} x \\copy",
+            ),
+            ("sample company", f"{both.rows_a_second:,.0f} rows a second"),
+            (
+                "first night, short and long history",
+                f"{both.short.first.seconds:.1f} s and {both.long.first.seconds:.1f} s",
+            ),
+            (
+                "nothing new arrived, short and long history",
+                f"{floors[0]:.1f} s and {floors[1]:.1f} s",
+            ),
+            (
+                "what the changes add to that",
+                f"{short - floors[0]:.1f} s and {long - floors[1]:.1f} s",
+            ),
+            ("rebuild of the short history", f"{both.short.rebuild.seconds:.1f} s"),
+        ),
     )
-    lines = [f"| {what} | {measured} | {ratio} |" for what, measured, ratio in rows]
-    return head + "\n".join(["| what | measured | ratio |", "|---|---|---|", *lines]) + "\n"
+
+
+def _steps(by_step: dict[str, dict[str, float]]) -> str:
+    names = next(iter(by_step.values()))
+    rows = [(name, *(f"{steps[name]:.1f} s" for steps in by_step.values())) for name in names]
+    total = ("together", *(f"{sum(steps.values()):.1f} s" for steps in by_step.values()))
+    return results.table(("step", *by_step), (*rows, total))
+
+
+def _storage(both: nights.Nights) -> str:
+    return results.table(
+        ("long history, bytes per delivered byte", "after the nights", "after a rebuild"),
+        (
+            (
+                room,
+                f"{size / both.delivered:.2f}",
+                f"{both.long.kept_after_rebuild.get(room, 0) / both.delivered:.2f}",
+            )
+            for room, size in both.long.kept.items()
+        ),
+    )
 
 
 if __name__ == "__main__":
