@@ -92,6 +92,31 @@ holders as (
     from timed
     inner join versions on versions.order_id = timed.order_id
     group by timed.order_id
+),
+
+-- One pass over the versions: a join for each moment, by a version number that was just computed, is planned
+-- as if it found one order, and takes time that grows with the square of them.
+held as (
+    select
+        versions.order_id,
+        max(versions.technician_id) filter (
+            where versions.version_no = coalesce(holders.due_version, 1)
+        ) as due_technician_id,
+        max(versions.technician_id) filter (
+            where versions.version_no = coalesce(holders.gross_due_version, 1)
+        ) as gross_due_technician_id,
+        max(versions.technician_id) filter (
+            where versions.version_no = coalesce(holders.slot_version, 1)
+        ) as slot_technician_id,
+        max(versions.technician_id) filter (
+            where versions.version_no = coalesce(holders.aged_version, 1)
+        ) as aged_technician_id,
+        max(versions.technician_id) filter (
+            where versions.version_no = coalesce(holders.accepted_version, 1)
+        ) as accepting_technician_id
+    from versions
+    inner join holders on holders.order_id = versions.order_id
+    group by versions.order_id
 )
 
 select
@@ -103,25 +128,10 @@ select
     {{ seconds_between('timed.reported_at', 'timed.first_completed_at') }} / 60 as gross_minutes,
     {{ seconds_between('timed.reported_at + timed.pause_before_completion', 'timed.first_completed_at') }} / 60
         as net_minutes,
-    due_holder.technician_id as due_technician_id,
-    gross_due_holder.technician_id as gross_due_technician_id,
-    slot_holder.technician_id as slot_technician_id,
-    aged_holder.technician_id as aged_technician_id,
-    accepter.technician_id as accepting_technician_id
+    held.due_technician_id,
+    held.gross_due_technician_id,
+    held.slot_technician_id,
+    held.aged_technician_id,
+    held.accepting_technician_id
 from timed
-inner join holders on holders.order_id = timed.order_id
-inner join versions as due_holder
-    on due_holder.order_id = timed.order_id
-    and due_holder.version_no = coalesce(holders.due_version, 1)
-inner join versions as gross_due_holder
-    on gross_due_holder.order_id = timed.order_id
-    and gross_due_holder.version_no = coalesce(holders.gross_due_version, 1)
-inner join versions as slot_holder
-    on slot_holder.order_id = timed.order_id
-    and slot_holder.version_no = coalesce(holders.slot_version, 1)
-inner join versions as aged_holder
-    on aged_holder.order_id = timed.order_id
-    and aged_holder.version_no = coalesce(holders.aged_version, 1)
-inner join versions as accepter
-    on accepter.order_id = timed.order_id
-    and accepter.version_no = coalesce(holders.accepted_version, 1)
+inner join held on held.order_id = timed.order_id
