@@ -119,14 +119,19 @@ select
 from typed
 {% endmacro %}
 
-{# A declaration that reads differently now: what was typed by the old one is typed again. #}
-{% macro forget_other_readings(feed) %}
-    {% if is_incremental() %}
-    delete from {{ this }}
+{#
+    The incremental strategy of typed rows: what a declaration that reads differently now had typed is typed
+    again, with what has landed since. Statistics are left to the server, which renews them when a table
+    has grown: asking for them every night would cost by history.
+#}
+{% macro replace_newly_landed(base, rows) %}
+    {%- set feed = base.identifier[5:] -%}
+    delete from {{ base }}
     where fingerprint not in (
         select fingerprint from {{ source('ops', 'declarations') }} where feed = '{{ feed }}'
-    )
-    {% endif %}
+    );
+    insert into {{ base }}
+    {{ rows }};
 {% endmacro %}
 
 {# The key of a feed's record as one text, as corrections name it: technician_id/work_date of a roster day. #}
@@ -302,16 +307,16 @@ left join corrections on corrections.target_key = {{ record_key(feed) }}
 {% endmacro %}
 
 {#
-    The one incremental strategy: delete what is there of the touched keys, insert what is to be. dbt's own
-    delete+insert looks for the keys in what is to be inserted, and so leaves a key whose last row has gone.
+    The incremental strategy of versions: delete what is there of the touched keys, insert what is to be. dbt's
+    own delete+insert looks for the keys in what is to be inserted, and so leaves a key whose last row has gone.
 #}
-{% macro get_incremental_touched_keys_sql(arguments) %}
-    {%- set history = arguments['target_relation'] -%}
+{% macro replace_touched_keys(history, rows) %}
     {%- set feed = history.identifier[4:-8] -%}
     {%- set keys = [] -%}
     {%- for column, meta in feed_columns(feed).items() if meta.key %}{% do keys.append(column) %}{% endfor -%}
     delete from {{ history }} where ({{ keys | join(', ') }}) in ({{ touched_keys(feed) }});
-    {{ get_insert_into_sql(history, arguments['temp_relation'], arguments['dest_columns']) }}
+    insert into {{ history }}
+    {{ rows }};
 {% endmacro %}
 
 {#

@@ -7,6 +7,8 @@ not known for certain, everything is made again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 from psycopg.types.json import Jsonb
 
@@ -23,11 +25,8 @@ TOLD = {
 
 def begin(
     connection: psycopg.Connection, run_id: int, code: str, time_zone: str, anew: bool
-) -> bool:
-    """Note what is known before staging; return whether everything is to be made again.
-
-    anew: a person asked for it.
-    """
+) -> None:
+    """Note what is known before staging. anew: a person asked for everything to be made again."""
     connection.execute("update ops.runs set rebuilt_because = null where run_id = %s", [run_id])
     declarations = connection.execute(
         "select jsonb_object_agg(feed, concat_ws(' ', fingerprint, counts_from))"
@@ -37,7 +36,6 @@ def begin(
     _note(connection, run_id, basis, "a rebuild was asked for" if anew else None)
     connection.execute("delete from ops.alive")
     connection.execute("insert into ops.alive (run_id) values (%s)", [run_id])
-    return because(connection, run_id) is not None
 
 
 def complete(connection: psycopg.Connection, run_id: int) -> str | None:
@@ -64,6 +62,18 @@ def because(connection: psycopg.Connection, run_id: int) -> str | None:
         "select rebuilt_because from ops.runs where run_id = %s", [run_id]
     ).fetchone()
     return reason
+
+
+def views_stand(connection: psycopg.Connection, views: Sequence[str]) -> bool:
+    """Whether all of dbt's views (schema.name) stand as a night makes them: none need be made.
+
+    In a rebuild they read everything, and with a table made anew goes what reads it.
+    """
+    return connection.execute(
+        "select bool_and(obj_description(to_regclass(name), 'pg_class') is not distinct from"
+        " 'of a night') from unnest(%s::text[]) as name",
+        [list(views)],
+    ).fetchone()[0]
 
 
 def check_alive(connection: psycopg.Connection, run_id: int) -> None:

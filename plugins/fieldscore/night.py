@@ -133,12 +133,12 @@ def stage(settings: Settings, run_id: int, anew: bool = False, say: Say = print)
         with _writing(settings, run_id, roles.TRANSFORM) as connection:
             changed = policy.load(connection, settings)
         with _writing(settings, run_id, to_end_it=True) as connection:
-            rebuilds = extent.begin(connection, run_id, code_version(), settings.time_zone, anew)
+            extent.begin(connection, run_id, code_version(), settings.time_zone, anew)
         if changed:
             transform.build(settings, "policy", run_id=run_id, say=say)
             with _writing(settings, run_id, roles.TRANSFORM) as connection:
                 policy.mark_loaded(connection)
-        transform.build(settings, "staging", *_whole(rebuilds), run_id=run_id, say=say)
+        transform.build(settings, "staging", *_extent(settings, run_id), run_id=run_id, say=say)
         with _writing(settings, run_id, to_end_it=True) as connection:
             reason = extent.complete(connection, run_id)
     say(f"everything is made again: {reason}" if reason else "only what changed is made again")
@@ -265,14 +265,14 @@ def _published_date(connection: psycopg.Connection) -> date | None:
 
 
 def _extent(settings: Settings, run_id: int) -> tuple[str, ...]:
-    """dbt's option for how far this run reaches; nothing of it may have been lost."""
+    """dbt's options for how far this run reaches; nothing of it may have been lost."""
     with warehouse.connect(settings) as connection:
         extent.check_alive(connection, run_id)
-        return _whole(extent.because(connection, run_id) is not None)
-
-
-def _whole(rebuilds: bool) -> tuple[str, ...]:
-    return ("--full-refresh",) if rebuilds else ()
+        if extent.because(connection, run_id) is not None:
+            return ("--full-refresh",)
+        if extent.views_stand(connection, transform.views(settings)):
+            return ("--exclude", "config.materialized:view")
+        return ()
 
 
 def _gate(

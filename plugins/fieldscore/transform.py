@@ -94,6 +94,15 @@ def manifest(settings: Settings) -> Manifest:
     return _parsed(settings)
 
 
+def views(settings: Settings) -> list[str]:
+    """The models that are views, as schema.name."""
+    return [
+        f"{node.schema}.{node.name}"
+        for node in manifest(settings).nodes.values()
+        if node.resource_type == "model" and node.config.materialized == "view"
+    ]
+
+
 @cache
 def _parsed(settings: Settings) -> Manifest:
     from dbt.cli.main import dbtRunner

@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of areas, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('areas') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['area_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'areas') }}

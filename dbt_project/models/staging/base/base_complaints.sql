@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of complaints, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('complaints') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['complaint_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'complaints') }}

@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of corrections, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('corrections') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['correction_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'corrections') }}

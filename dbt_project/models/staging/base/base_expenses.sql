@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of expenses, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('expenses') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['expense_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'expenses') }}

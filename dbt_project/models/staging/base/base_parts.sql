@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of parts, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('parts') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['part_line_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'parts') }}

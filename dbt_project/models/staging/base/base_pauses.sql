@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of pauses, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('pauses') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['pause_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'pauses') }}

@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of recognitions, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('recognitions') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['recognition_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'recognitions') }}

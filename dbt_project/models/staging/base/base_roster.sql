@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of roster, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('roster') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['technician_id', 'work_date']}]
 ) }}
 -- depends_on: {{ source('raw', 'roster') }}

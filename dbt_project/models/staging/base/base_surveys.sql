@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of surveys, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('surveys') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['survey_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'surveys') }}

@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of technicians, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('technicians') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['technician_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'technicians') }}

@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of training, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('training') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['training_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'training') }}

@@ -1,6 +1,5 @@
 -- One row per distinct delivered row of work_orders, typed; `problems` says what could not be.
 {{ config(
-    pre_hook="{{ forget_other_readings('work_orders') }}",
     indexes=[{'columns': ['load_id', 'row_number']}, {'columns': ['order_id']}]
 ) }}
 -- depends_on: {{ source('raw', 'work_orders') }}
