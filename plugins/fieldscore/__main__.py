@@ -7,6 +7,7 @@ import os
 import sys
 from datetime import date, timedelta
 
+from fieldscore.beside import collect_rarely
 from fieldscore.errors import FieldscoreError, PassingFault
 from fieldscore.settings import Settings
 
@@ -17,6 +18,7 @@ ORDERS_OF_A_FIRST_RUN = 1.5
 
 def main() -> int:
     """Parse the command line and run one command; errors for people take one line, not a trace."""
+    collect_rarely()
     parser = _parser()
     arguments, rest = parser.parse_known_args()
     if rest and not hasattr(arguments, "rest"):

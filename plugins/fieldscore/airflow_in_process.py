@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+from fieldscore import beside
 from fieldscore.airflow_environment import airflow_environment
 from fieldscore.errors import FieldscoreError
 from fieldscore.settings import PROJECT, Settings
@@ -33,6 +34,7 @@ def run_nights(
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("w") as lock:
         _acquire(lock, home)
+        beside.start(settings)
         _prepare(settings, home, say)
         return [_run_night(settings, business_date, say) for business_date in dates]
 

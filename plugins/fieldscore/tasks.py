@@ -22,10 +22,10 @@ def step(name: str, **arguments: Any) -> Any:
     """
     from airflow.sdk.exceptions import AirflowFailException
 
-    from fieldscore import night
+    from fieldscore import beside, night
 
     try:
-        return getattr(night, name)(Settings.from_environment(), **arguments)
+        return beside.call(name, Settings.from_environment(), **arguments)
     except FieldscoreError as wrong:
         if run_id := arguments.get("run_id"):
             night.note_failure(Settings.from_environment(), run_id, str(wrong))
