@@ -294,7 +294,7 @@ def test_a_night_shows_its_progress_and_publishes(real_night: Night) -> None:
         "Gate marts",
     ):
         assert said in told, said
-    assert "published; touched keys: " in told
+    assert "published; rows of touched keys: " in told
     assert re.search(r"night 2026-03-09 took \d:\d\d:\d\d", told)
     assert real_night.marts["fct_technician_scores"]
     [run, *_] = rows(real_night.home.settings, "select * from ops.runs order by run_id")

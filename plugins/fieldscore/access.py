@@ -62,7 +62,6 @@ def guard(connection: psycopg.Connection, mart: str, columns: Sequence[str]) -> 
             "table": table,
             "person": sql.Identifier(person),
             "by_person": sql.Identifier(f"by_{person}"),
-            "index": sql.Identifier(f"{mart}_by_{person}"),
             "former": sql.SQL(" ").join(
                 sql.SQL("drop policy if exists {} on {};").format(sql.Identifier(name), table)
                 for name in ("publication", "whole_company", *(f"by_{name}" for name in PERSONS))

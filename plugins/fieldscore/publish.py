@@ -8,7 +8,8 @@ pass over each mart.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,8 @@ class Mart:
     """A mart's contract. columns: name → (type, description); touched_by: columns of its keys.
 
     touched_in: the models in which a night names the keys it touches, besides the rows it audits;
-    None where a night audits all of the mart. indexes: further ones, each as SQL names its columns.
+    None where a night audits all of the mart. indexes: further ones, each as SQL has it after the
+    table's name.
     """
 
     name: str
@@ -56,18 +58,31 @@ def marts(manifest: Manifest) -> list[Mart]:
     for node in manifest.nodes.values():
         if node.resource_type == "model" and node.config.contract.enforced:
             [key] = [c for c in node.constraints if c.type == "primary_key"]
+            columns = {c.name: (c.data_type, c.description) for c in node.columns.values()}
+            indexes = node.config.meta.get("indexes", [])
             found.append(
                 Mart(
                     name=node.name,
                     description=node.description,
-                    columns={c.name: (c.data_type, c.description) for c in node.columns.values()},
+                    columns=columns,
                     primary_key=list(key.columns),
                     touched_by=list(node.config.meta["touched_by"]),
                     touched_in=node.config.meta.get("touched_in"),
-                    indexes=node.config.meta.get("indexes", []),
+                    indexes=[*indexes, *_by_person(node.name, columns, key.columns, indexes)],
                 )
             )
     return sorted(found, key=lambda mart: mart.name)
+
+
+def _by_person(mart: str, columns, primary_key: Sequence[str], indexes: list[str]) -> list[str]:
+    """The index that finds a person's rows, where no other one does.
+
+    Without it row-level security would hold each row against every technician of an area.
+    """
+    person = access.person_of(mart, list(columns))
+    if person is None or any(re.match(rf"\({person}\b", index) for index in indexes):
+        return []
+    return [] if primary_key[0] == person else [f"({person})"]
 
 
 def views(manifest: Manifest) -> list[str]:
@@ -115,18 +130,18 @@ def _complete(connection: psycopg.Connection, mart: Mart) -> None:
             mart.published, sql.SQL(", ").join(definitions), _columns(mart.primary_key)
         )
     )
-    for number, index in enumerate(mart.indexes, 1):
-        connection.execute(
-            sql.SQL("create index if not exists {} on {} ({})").format(
-                sql.Identifier(f"{mart.name}_{number}"), mart.published, sql.SQL(index)
-            )
-        )
     there = _types(connection, "marts", mart.name)
     for name, definition in zip(mart.columns, definitions, strict=True):
         if name not in there:
             connection.execute(
                 sql.SQL("alter table {} add column {}").format(mart.published, definition)
             )
+    for number, index in enumerate(mart.indexes, 1):
+        connection.execute(
+            sql.SQL("create index if not exists {} on {} {}").format(
+                sql.Identifier(f"{mart.name}_{number}"), mart.published, sql.SQL(index)
+            )
+        )
     connection.execute(
         sql.SQL("comment on table {} is {}").format(mart.published, sql.Literal(mart.description))
     )
@@ -226,7 +241,7 @@ def publish(
         guard(connection)
         extent.check_alive(connection, run_id)
         whole = extent.because(connection, run_id) is not None
-        touched = {mart.name: _carry(connection, mart, run_id, whole) for mart in marts(manifest)}
+        replaced = {mart.name: _carry(connection, mart, run_id, whole) for mart in marts(manifest)}
         for view in views(manifest):
             _carry_view(connection, view)
         connection.execute(
@@ -238,12 +253,12 @@ def publish(
             " from marts.publication as p where runs.run_id = %s and p.run_id = runs.run_id",
             [run_id],
         )
-    changed = ", ".join(f"{name} {count}" for name, count in touched.items() if count)
-    say(f"published; touched keys: {changed}")
+    told = ", ".join(f"{name} {count}" for name, count in replaced.items() if count)
+    say(f"published; rows of touched keys: {told}")
 
 
 def _carry(connection: psycopg.Connection, mart: Mart, run_id: int, whole: bool) -> int:
-    """Replace the rows of every key of which a row changed; return how many keys these are.
+    """Replace the rows of every key of which a row changed; return how many rows these are.
 
     whole: all of the mart was audited, as by a rebuild; else what other keys have stands.
     """
@@ -273,19 +288,22 @@ def _carry(connection: psycopg.Connection, mart: Mart, run_id: int, whole: bool)
     def execute(statement: str) -> psycopg.Cursor:
         return connection.execute(sql.SQL(statement).format(**names))
 
-    execute("drop table if exists touched")
-    execute(
-        "create temporary table touched ({key}) on commit drop as"
-        " select distinct {either} from {audited} as new"
-        " full join ({standing}) as old using ({primary_key})"
-        " where ({new}) is distinct from ({old})"
-    )
-    execute("analyze touched")
-    execute("delete from {published} where ({key}) in (select {key} from touched)")
-    execute(
-        "insert into {published} ({columns}) select {columns} from {audited}"
-        " where ({key}) in (select {key} from touched)"
-    )
+    # In the order of the key, since so its index grows at one place at a time.
+    insert = "insert into {published} ({columns}) select {columns} from {audited}"
+    if execute("select exists (select from {published})").fetchone()[0]:
+        execute("drop table if exists touched")
+        execute(
+            "create temporary table touched ({key}) on commit drop as"
+            " select distinct {either} from {audited} as new"
+            " full join ({standing}) as old using ({primary_key})"
+            " where ({new}) is distinct from ({old})"
+        )
+        execute("analyze touched")
+        of_touched = " where ({key}) in (select {key} from touched)"
+        before = execute("delete from {published}" + of_touched).rowcount
+        after = execute(insert + of_touched + " order by {primary_key}").rowcount
+    else:
+        before, after = 0, execute(insert + " order by {primary_key}").rowcount
     seen, seen_keys = connection.execute(
         "select rows, keys from ops.audited where run_id = %s and table_name = %s",
         [run_id, mart.name],
@@ -299,7 +317,7 @@ def _carry(connection: psycopg.Connection, mart: Mart, run_id: int, whole: bool)
             f" {seen} pass and audit.{mart.name} holds {audited}. Nothing was published."
             " Run the night again."
         )
-    return execute("select count(*) from touched").fetchone()[0]
+    return max(before, after)
 
 
 def _carry_view(connection: psycopg.Connection, view: str) -> None:

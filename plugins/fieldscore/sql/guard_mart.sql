@@ -13,6 +13,3 @@ to fieldscore_reader, fieldscore_transform, fieldscore_audit using (true);
 -- An array of a query is made once; a function of the row, or a query alone, would be asked for each.
 create policy {by_person} on {table} for select
 to fieldscore_people using ({person} = any (array(select marts.visible_technicians())));
-
--- Without it each row would be held against every technician of an area.
-create index if not exists {index} on {table} ({person});
