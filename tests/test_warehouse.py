@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -49,14 +50,17 @@ def test_a_migration_makes_every_room_and_every_raw_table(warehouse):
         schemas = connection.execute("select nspname from pg_namespace").fetchall()
         assert {(name,) for name in SCHEMAS} <= set(schemas)
         for feed in canonical_feeds().values():
-            told = [*PROVENANCE.items(), *((name, "character varying") for name in feed.columns)]
-            assert columns_of(connection, feed.name) == told
+            assert columns_of(connection, feed.name) == [
+                *((name, type_.removesuffix(" not null")) for name, type_ in PROVENANCE.items()),
+                *((name, "character varying") for name in feed.columns),
+            ]
             indexes = connection.execute(
                 "select string_agg(indexdef, ' ') from pg_indexes where schemaname = 'raw'"
                 " and tablename = %s",
                 [feed.name],
             ).fetchone()[0]
-            assert "(load_id, row_number)" in indexes and "(row_hash)" in indexes
+            assert "using brin (load_id)" in indexes.lower()
+            assert "using btree (row_hash)" in indexes.lower()
 
 
 def test_a_second_migration_changes_nothing(warehouse, settings):
@@ -68,6 +72,48 @@ def test_a_second_migration_changes_nothing(warehouse, settings):
         rooms.migrate(connection, settings)
         assert columns_of(connection, "surveys") == before
         assert connection.execute("select survey_id from raw.surveys").fetchall() == [("s1",)]
+
+
+def test_the_keys_of_earlier_versions_give_way_and_the_rows_stay(warehouse, settings):
+    with warehouse.connect() as connection:
+
+        def indexes() -> list[tuple[Any, ...]]:
+            return connection.execute(
+                "select tablename, indexname, indexdef, format('%I.%I', schemaname, indexname)"
+                "::regclass::oid from pg_indexes where schemaname = 'raw'"
+                " or tablename = 'unchanged_rows' order by 1, 2"
+            ).fetchall()
+
+        def rows() -> list[list[tuple[Any, ...]]]:
+            tables = ("raw.areas", "ops.unchanged_rows")
+            return [connection.execute(f"table {name}").fetchall() for name in tables]
+
+        definitions = [index[:3] for index in indexes()]
+        for name, index in [
+            ("raw.areas", "raw.areas_by_load, raw.areas_by_row_hash"),
+            ("ops.unchanged_rows", "ops.unchanged_rows_by_load"),
+        ]:
+            connection.execute(f"drop index {index}")
+            connection.execute(f"alter table {name} add primary key (load_id, row_number)")
+        connection.execute("create index areas_by_hash on raw.areas using hash (row_hash)")
+        connection.execute(
+            "insert into raw.areas (load_id, row_number, row_hash, area_id)"
+            " values (1, 1, 'x', 'A1')"
+        )
+        connection.execute("insert into ops.unchanged_rows values (2, 1, 'areas', 'x')")
+        held = rows()
+        rooms.migrate(connection, settings)
+        assert [index[:3] for index in indexes()] == definitions
+        assert rows() == held and all(held)
+        # A second time nothing is made anew, nor asked for by a lock that would stop a landing.
+        made = indexes()
+        connection.commit()
+        with warehouse.connect() as landing, landing.transaction():
+            landing.execute("lock table raw.areas, ops.unchanged_rows in row exclusive mode")
+            connection.execute("set lock_timeout = '2s'")
+            connection.commit()
+            rooms.migrate(connection, settings)
+        assert indexes() == made
 
 
 def test_a_new_canonical_column_is_added_to_a_filled_raw_table(warehouse, settings, monkeypatch):

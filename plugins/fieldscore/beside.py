@@ -6,6 +6,7 @@ it does the steps of the night that need them.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import multiprocessing
 import os
@@ -57,10 +58,16 @@ class _Beside:
         self.settings = settings
         context = multiprocessing.get_context("spawn")
         self.pipe, its_end = context.Pipe()
-        # A daemon is ended, and waited for, when this process ends by itself.
+        # A daemon that is in a step is ended when this process ends by itself.
         self.process = context.Process(target=_work, args=(its_end, settings), daemon=True)
         self.process.start()
         its_end.close()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Let it end by itself, which is at once where it is in no step."""
+        self.pipe.close()
+        self.process.join(timeout=1)
 
     def begin(self, *step: Any) -> None:
         with suppress(OSError):  # where it is gone, end() tells
@@ -102,13 +109,20 @@ def _work(pipe, settings: Settings) -> None:
         from fieldscore import transform
 
         transform.manifest(settings)
-    while True:
-        step = pipe.recv()
+    while (step := _next(pipe)) is not None:
         try:
             outcome = (True, _do(*step))
         except Exception as wrong:
             outcome = (False, wrong)
         pipe.send(outcome)
+
+
+def _next(pipe) -> Any:
+    """The next step; None when there will be none."""
+    try:
+        return pipe.recv()
+    except EOFError:
+        return None
 
 
 def _end_with_parent() -> None:

@@ -13,7 +13,12 @@ SOURCES = PROJECT / "dbt_project" / "models" / "staging" / "_raw__sources.yml"
 
 # Where a raw row came from, before its delivered columns. row_hash: 16 bytes over the delivered
 # values; extra: declared harmless columns of theirs that have no canonical name.
-PROVENANCE = {"load_id": "bigint", "row_number": "bigint", "row_hash": "bytea", "extra": "jsonb"}
+PROVENANCE = {
+    "load_id": "bigint not null",
+    "row_number": "bigint not null",
+    "row_hash": "bytea",
+    "extra": "jsonb",
+}
 
 # The feed whose rows are about records of the others.
 CORRECTIONS = "corrections"

@@ -219,7 +219,9 @@ def _erase_from_raw(
     cursor.executemany(
         sql.SQL(
             "update {table} set {new}, row_hash = %(new_hash)s"
-            " where load_id = %(load_id)s and row_number = %(row_number)s"
+            # Its old hash finds the row, which raw has no key for.
+            " where row_hash = %(row_hash)s"
+            " and load_id = %(load_id)s and row_number = %(row_number)s"
         ).format(**names),
         rows,
     )
@@ -232,12 +234,13 @@ def _erase_from_raw(
     cursor.execute(
         sql.SQL(
             "with held as ("
-            " select load_id, row_number, row_number() over ("
+            " select load_id, row_number, row_hash, row_number() over ("
             "  partition by row_hash order by load_id, row_number) as place"
             " from {table} where row_hash = any (%(hashes)s)"
             "), again as ("
             " delete from {table} as rows using held"
-            " where rows.load_id = held.load_id and rows.row_number = held.row_number"
+            " where rows.row_hash = held.row_hash"
+            " and rows.load_id = held.load_id and rows.row_number = held.row_number"
             " and held.place > 1 returning rows.load_id, rows.row_number, rows.row_hash"
             ") insert into ops.unchanged_rows (load_id, row_number, feed, row_hash)"
             " select load_id, row_number, %(feed)s, row_hash from again"

@@ -15,6 +15,7 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
+import pyarrow as pa
 from psycopg import sql
 
 from fieldscore import readers, sources
@@ -30,6 +31,9 @@ Guard = Callable[[Any], object]
 
 # The version that starts a jsonb value in PostgreSQL's binary form; its JSON text follows.
 JSONB = "\x01"
+
+# Rows sent at once; with a million at once the server has nothing to do while they are made ready.
+BATCH = 10_000
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ class _Transaction:
         """Append rows to schema.table, by column name."""
         schema, name = table.split(".")
         if rows.height:
-            self.cursor.adbc_ingest(name, _arrow(rows), mode="append", db_schema_name=schema)
+            self.cursor.adbc_ingest(name, _batches(rows), mode="append", db_schema_name=schema)
 
 
 @contextmanager
@@ -193,11 +197,11 @@ def _store(transaction: _Transaction, feed: str, load_id: int, rows: pl.DataFram
     """Put the rows raw does not hold into it, and note the others; how many others there are."""
     load = pl.lit(load_id, pl.Int64).alias("load_id")
     known = _known(transaction, feed, rows)
-    new = rows.filter(~known)
+    # In the order of the indexes on hashes, whose pages are then written one after the other.
+    new, again = (rows.filter(which).sort("row_hash") for which in (~known, known))
     if "extra" in new.columns:
         new = new.with_columns(extra=pl.lit(JSONB) + pl.col("extra"))
     transaction.insert(f"raw.{feed}", new.select(load, pl.all()))
-    again = rows.filter(known)
     transaction.insert(
         "ops.unchanged_rows",
         again.select(load, "row_number", pl.lit(feed).alias("feed"), "row_hash"),
@@ -213,7 +217,7 @@ def _known(transaction: _Transaction, feed: str, rows: pl.DataFrame) -> pl.Serie
     if transaction.execute(any_row.as_string()).fetchone() is None:
         return repeated
     asked = rows.select("row_hash").filter(~repeated)
-    transaction.cursor.adbc_ingest("asked", _arrow(asked), mode="create", temporary=True)
+    transaction.cursor.adbc_ingest("asked", _batches(asked), mode="create", temporary=True)
     transaction.execute("analyze pg_temp.asked")
     query = sql.SQL(
         "select row_hash from pg_temp.asked"
@@ -234,6 +238,11 @@ def _store_malformed(
     transaction.insert("ops.malformed_rows", pl.DataFrame(rows, schema, orient="row"))
 
 
-def _arrow(rows: pl.DataFrame) -> Any:
+def _batches(rows: pl.DataFrame) -> pa.RecordBatchReader:
     """As Arrow with the string type every ADBC driver knows."""
-    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    oldest = pl.CompatLevel.oldest()
+    tables = (part.to_arrow(compat_level=oldest) for part in rows.iter_slices(BATCH))
+    batches = (batch for table in tables for batch in table.to_batches())
+    return pa.RecordBatchReader.from_batches(
+        rows.clear().to_arrow(compat_level=oldest).schema, batches
+    )

@@ -130,9 +130,9 @@ def _complete_raw_table(connection: psycopg.Connection, feed: Feed) -> None:
     table = sql.Identifier("raw", feed.name)
     connection.execute(
         sql.SQL(
-            # No foreign key to ops.loads: checked row by row it costs more than the load itself,
-            # and landing writes both in one transaction.
-            "create table if not exists {table} ({provenance}, primary key (load_id, row_number))"
+            # No key and no foreign key to ops.loads: checked row by row they cost more than the
+            # load itself, and landing writes a load and its rows once, in one transaction.
+            "create table if not exists {table} ({provenance})"
         ).format(
             table=table,
             provenance=sql.SQL(", ").join(
@@ -151,13 +151,23 @@ def _complete_raw_table(connection: psycopg.Connection, feed: Feed) -> None:
         add = sql.SQL("add column {} varchar")
         columns = sql.SQL(", ").join(add.format(sql.Identifier(name)) for name in missing)
         connection.execute(sql.SQL("alter table {} {}").format(table, columns))
-    index = f"{feed.name}_by_hash"
-    if connection.execute("select to_regclass(%s)", [f"raw.{index}"]).fetchone() == (None,):
-        connection.execute(
-            sql.SQL("create index {} on {} using hash (row_hash)").format(
-                sql.Identifier(index), table
-            )
-        )
+    by_hash = f"{feed.name}_by_row_hash"
+    if connection.execute("select to_regclass(%s)", [f"raw.{by_hash}"]).fetchone() == (None,):
+        statements = [
+            # What earlier versions had in their place.
+            "alter table {table} drop constraint if exists {key}",
+            "drop index if exists {hash_index}",
+            "create index {by_load} on {table} using brin (load_id)",
+            "create index {by_hash} on {table} (row_hash)",
+        ]
+        names = {
+            "table": table,
+            "key": sql.Identifier(f"{feed.name}_pkey"),
+            "hash_index": sql.Identifier("raw", f"{feed.name}_by_hash"),
+            "by_load": sql.Identifier(f"{feed.name}_by_load"),
+            "by_hash": sql.Identifier(by_hash),
+        }
+        connection.execute(sql.SQL("; ").join(sql.SQL(s).format(**names) for s in statements))
 
 
 @cache

@@ -43,17 +43,21 @@ create table if not exists ops.malformed_rows (
 );
 
 -- A delivered row that raw already held, to the letter: it only moves that version's place in time.
+-- Without a key, as raw: landing writes a load and its rows once, in one transaction.
 create table if not exists ops.unchanged_rows (
     load_id bigint not null,
     row_number bigint not null,
     feed varchar not null,
-    row_hash bytea not null,
-    primary key (load_id, row_number)
+    row_hash bytea not null
 );
 do $do$
 begin
     if to_regclass('ops.unchanged_rows_by_hash') is null then
         create index unchanged_rows_by_hash on ops.unchanged_rows (feed, row_hash);
+    end if;
+    if to_regclass('ops.unchanged_rows_by_load') is null then
+        alter table ops.unchanged_rows drop constraint if exists unchanged_rows_pkey;
+        create index unchanged_rows_by_load on ops.unchanged_rows using brin (load_id);
     end if;
 end
 $do$;
