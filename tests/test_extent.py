@@ -325,6 +325,25 @@ def test_other_code_policy_or_declarations_make_everything_anew(
     assert because(settings) == "models, policy or code changed; a declaration reads differently"
 
 
+def test_what_an_unpublished_night_staged_otherwise_is_made_anew(
+    site: Site, first: str, nights
+) -> None:
+    """Its declarations were taken back; all of its records are staged as they had it read."""
+    settings = site.go_back(first)
+    declaration = settings.feeds / "work_orders.yml"
+    text = declaration.read_text()
+    declaration.write_text(text + "values: {status: {completed: cancelled}}\n")
+    assert because(settings) == "a declaration reads differently"
+    declaration.write_text(text)
+    run_night(settings, SECOND)
+    with warehouse.connect(settings) as connection:
+        told = connection.execute("select rebuilt_because from ops.runs order by run_id desc")
+        assert told.fetchone() == (
+            "a declaration reads differently in a night that was not published",
+        )
+    assert differences(marts(settings), nights.after.marts) == []
+
+
 def test_another_zone_of_an_area_or_start_of_a_feed_makes_everything_anew(
     site: Site, first: str
 ) -> None:

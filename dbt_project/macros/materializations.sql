@@ -42,7 +42,8 @@
     {{ drop_with_views(existing) }}
     alter table {{ filled }} rename to {{ adapter.quote(target.identifier) }};
     {% for index in config.get('indexes', []) -%}
-        {{ get_create_index_sql(target, index) }};
+        create {{ 'unique' if index.unique }} index on {{ target }} using {{ index.type or 'btree' }}
+        ({{ index.columns | join(', ') }}) {{ 'where ' ~ index.where if index.where }};
     {% endfor -%}
     {{ finished(target, 'table') }};
 {%- endmacro %}

@@ -120,16 +120,10 @@ from typed
 {% endmacro %}
 
 {#
-    The incremental strategy of typed rows: what a declaration that reads differently now had typed is typed
-    again, with what has landed since. Statistics are left to the server, which renews them when a table
-    has grown: asking for them every night would cost by history.
+    The incremental strategy of typed rows: what has landed since. Statistics are left to the server, which
+    renews them when a table has grown: asking for them every night would cost by history.
 #}
 {% macro replace_newly_landed(base, rows) %}
-    {%- set feed = base.identifier[5:] -%}
-    delete from {{ base }}
-    where fingerprint not in (
-        select fingerprint from {{ source('ops', 'declarations') }} where feed = '{{ feed }}'
-    );
     insert into {{ base }}
     {{ rows }};
 {% endmacro %}

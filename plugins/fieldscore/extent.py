@@ -33,9 +33,16 @@ def begin(
         " from ops.declarations"
     ).fetchone()[0]
     basis = {"code": code, "time_zone": time_zone, "declarations": declarations}
-    _note(connection, run_id, basis, "a rebuild was asked for" if anew else None)
+    unfinished = [TOLD[part] for part in _staged_otherwise(connection, run_id, basis)]
+    if unfinished:
+        unfinished = [f"{'; '.join(unfinished)} in a night that was not published"]
+    if anew:
+        unfinished.insert(0, "a rebuild was asked for")
+    _note(connection, run_id, basis, unfinished)
     connection.execute("delete from ops.alive")
     connection.execute("insert into ops.alive (run_id) values (%s)", [run_id])
+    # Uncounted, the server takes them for a thousand rows each, and joins as if they were.
+    connection.execute("analyze ops.night, ops.runs, ops.declarations, marts.publication")
 
 
 def complete(connection: psycopg.Connection, run_id: int) -> str | None:
@@ -51,7 +58,7 @@ def complete(connection: psycopg.Connection, run_id: int) -> str | None:
         " where published.time_zone <> coalesce(areas.time_zone, night.time_zone)"
         " or published.calendar_id <> coalesce(areas.calendar_id, 'standard')"
     ).fetchone()
-    told = f"time zone or calendar changed of the areas {moved}" if moved else None
+    told = [f"time zone or calendar changed of the areas {moved}"] if moved else []
     _note(connection, run_id, {"feed_starts": starts}, told)
     return because(connection, run_id)
 
@@ -89,20 +96,34 @@ def check_alive(connection: psycopg.Connection, run_id: int) -> None:
         )
 
 
-def _note(connection: psycopg.Connection, run_id: int, basis: dict, reason: str | None) -> None:
+def _staged_otherwise(connection: psycopg.Connection, run_id: int, basis: dict) -> list[str]:
+    """The parts of the basis by which a run since the published one has staged otherwise.
+
+    What it left in staging was read by other code or declarations, also of records that this run
+    does not touch.
+    """
+    differing = connection.execute(
+        "select distinct part.key from ops.runs cross join jsonb_each(%s) as part"
+        " where run_id > (select run_id from marts.publication) and run_id <> %s"
+        " and basis is not null and basis -> part.key is distinct from part.value",
+        [Jsonb(basis), run_id],
+    ).fetchall()
+    return [part for part in TOLD if (part,) in differing]
+
+
+def _note(connection: psycopg.Connection, run_id: int, basis: dict, reasons: list[str]) -> None:
     """Add to the run's basis, and to its reasons what of it differs from the published run's."""
     published = connection.execute(
         "select basis from ops.runs where run_id = (select run_id from marts.publication)"
     ).fetchone()
     if published is None:
-        reasons = ["nothing is published yet"]
+        more = ["nothing is published yet"]
     elif published[0] is None:
-        reasons = ["it is not known what the published night rests on"]
+        more = ["it is not known what the published night rests on"]
     else:
-        reasons = [TOLD[part] for part in basis if published[0].get(part) != basis[part]]
-    told = "; ".join([reason, *reasons] if reason else reasons) or None
+        more = [TOLD[part] for part in basis if published[0].get(part) != basis[part]]
     connection.execute(
         "update ops.runs set basis = coalesce(basis, '{}') || %s,"
         " rebuilt_because = coalesce(rebuilt_because, %s) where run_id = %s",
-        [Jsonb(basis), told, run_id],
+        [Jsonb(basis), "; ".join([*reasons, *more]) or None, run_id],
     )

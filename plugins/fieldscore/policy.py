@@ -164,6 +164,11 @@ def mark_loaded(connection: psycopg.Connection, folder: Path = POLICY) -> None:
         " set fingerprint = excluded.fingerprint, loaded_at = excluded.loaded_at",
         [fingerprint(folder)],
     )
+    # Tables this small the server never counts by itself; uncounted, they are taken for far bigger.
+    tables = connection.execute(
+        "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = 'policy'"
+    ).fetchall()
+    connection.execute("analyze " + ", ".join(table for (table,) in tables))
 
 
 def fingerprint(folder: Path = POLICY) -> str:

@@ -8,6 +8,7 @@
         {'columns': ['technician_id']},
         {'columns': ['area_id']},
         {'columns': ['reported_at']},
+        {'columns': ['reported_at'], 'where': 'is_current and technician_id is null'},
         {'columns': ['(greatest(assigned_at, accepted_at, arrived_at, completed_at, cancelled_at))']},
         {'columns': ['stored_load_id'], 'type': 'brin'},
     ]
