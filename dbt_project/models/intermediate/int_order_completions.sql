@@ -12,21 +12,26 @@ versions as (
     select * from {{ ref('stg_work_orders_versions') }}
 ),
 
-shown as (
+first_version as (
+    select
+        versions.order_id,
+        min(versions.version_no) as version_no
+    from versions
+    inner join night on versions.completed_at <= night.as_of
+    where versions.status = 'completed'
+    group by versions.order_id
+),
+
+first_shown as (
     select
         versions.order_id,
         versions.version_no,
         versions.updated_at as shown_at,
         versions.completed_at as shown_completed_at,
-        versions.technician_id,
-        row_number() over (partition by versions.order_id order by versions.version_no) as shown_rank
-    from versions
-    inner join night on versions.completed_at <= night.as_of
-    where versions.status = 'completed'
-),
-
-first_shown as (
-    select * from shown where shown_rank = 1
+        versions.technician_id
+    from first_version
+    inner join versions
+        on versions.order_id = first_version.order_id and versions.version_no = first_version.version_no
 ),
 
 later as (

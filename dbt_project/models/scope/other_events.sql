@@ -1,5 +1,5 @@
 -- One row per published record of a technician's month that this night works out anew, which itself stands
--- as it is.
+-- as it is. A rebuild works out all of them, so there are none.
 select
     events.*,
     periods.period_month
@@ -12,4 +12,4 @@ left join {{ ref('touched_events') }} as touched
     on touched.kpi_code = events.kpi_code
     and touched.feed = events.feed
     and touched.record_key = events.record_key
-where touched.record_key is null
+where touched.record_key is null and {{ is_night() | lower }}

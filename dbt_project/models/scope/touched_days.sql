@@ -1,5 +1,5 @@
 -- One row per technician and day of which a record has come, gone or changed; and of a month that begins
--- with this night all that is known of it already.
+-- with this night all that is known of it already. In a rebuild, of all records.
 {% set columns = [
     'kpi_code', 'feed', 'record_key', 'order_id', 'technician_id', 'business_date', 'anchored_at', 'eligible',
     'reason_code', 'mature', 'next_change_at', 'numerator', 'denominator', 'expected', 'stratum', 'evidence_ref',
@@ -14,6 +14,7 @@ tonight as (
 ),
 
 changed as (
+    {% if is_night() -%}
     (
         select {{ columns }} from before
         except
@@ -27,6 +28,9 @@ changed as (
         except
         select {{ columns }} from before
     )
+    {%- else -%}
+    select technician_id, business_date from tonight
+    {%- endif %}
 ),
 
 new_periods as (
