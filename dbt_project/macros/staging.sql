@@ -59,7 +59,6 @@ delivered as (
         {% for column in columns -%}
         {{ delivered('waiting', column, 'declaration') }} as {{ column }},
         {% endfor -%}
-        declaration.fingerprint,
         declaration.time_zone as declared_time_zone,
         declaration.patterns,
         declaration.templates
@@ -84,7 +83,6 @@ select
     row_hash,
     business_date,
     file,
-    fingerprint,
     {% for column, meta in columns.items() -%}
     {{ column if meta.type | default('text') == 'text' else 'typed_' ~ column }} as {{ column }},
     {% endfor -%}
