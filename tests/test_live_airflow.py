@@ -77,6 +77,7 @@ def live() -> Iterator[Live]:
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(SCRATCH / "person"))
+        patch.delenv("PYTHONUNBUFFERED", raising=False)  # as people's own environment has it
         local_postgres.start(settings, fsync="off", synchronous_commit="off")
         try:
             with pytest.MonkeyPatch.context() as broken:

@@ -91,6 +91,7 @@ def airflow_environment(
         "PYTHONPATH": str(PROJECT / "plugins"),
         "PYTHONWARNINGS": "ignore",  # the libraries' own deprecations, thousands of lines a night
         "PYTHONDONTWRITEBYTECODE": "",  # without bytecode Great Expectations imports twice as long
+        "PYTHONUNBUFFERED": "1",  # a part's log in the order it was said
         **_loopback_without_proxy(),
     }
 
