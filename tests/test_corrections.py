@@ -175,8 +175,8 @@ def state(settings: Settings) -> SimpleNamespace:
         feed: rows(
             settings,
             f"select {', '.join(canonical_feeds()[feed].key)}, version_no, is_current,"
-            f" stored_load_id, delivered_on, file, row_number from staging.stg_{feed}_history"
-            " order by stored_load_id, row_number",
+            f" stored_load_id from staging.stg_{feed}_history"
+            f" order by {', '.join(canonical_feeds()[feed].key)}, version_no",
         )
         for feed in UNCORRECTED
     }

@@ -64,6 +64,8 @@ BEFORE = {
     "expenses": [
         expense("TRIP", 20, "90.00", trip_id="TR1") | T3_CLAIMS,
         expense("NOWHERE", 21, "10.00", trip_id="TR2") | T3_CLAIMS,
+        expense("STRAYED", 8, "30.00", trip_id="TR1") | T3_CLAIMS,
+        expense("ANOTHER", 14, "7.00", trip_id="TR3") | T3_CLAIMS,
     ],
     "visits": [
         visit("V_MOVED", "MOVED", "13 10:00", "13 14:00"),
@@ -108,8 +110,10 @@ AFTER = {
         | {"updated_at": at("29 09:00")},
         visit("V_FIRST", "NOWHERE_YET", "21 12:00", "21 13:00", technician_id="T3"),
     ],
+    # The whole register, as companies send it: of T1 and T3 it says nothing new.
     "technicians": [
-        {"technician_id": "T2", "area_id": "A", "grade": "expert", "updated_at": at("14 08:00")}
+        *(row for row in BEFORE["technicians"] if row["technician_id"] != "T2"),
+        {"technician_id": "T2", "area_id": "A", "grade": "expert", "updated_at": at("14 08:00")},
     ],
     "roster": [{"technician_id": "T1", "work_date": "2026-01-15", "available_minutes": 240}],
     "corrections": [
@@ -117,6 +121,12 @@ AFTER = {
             "correction_id": "K", "target_feed": "work_orders", "target_key": "CORRECTED",
             "field": "completed_at", "new_value": at("14 15:00"), "reason": "mistyped",
             "evidence_ref": "call", "decided_by": "chief", "decided_at": at("29 10:00"),
+            "decision": "upheld",
+        },
+        {
+            "correction_id": "K_CLAIM", "target_feed": "expenses", "target_key": "STRAYED",
+            "field": "incurred_on", "new_value": "2026-01-20", "reason": "mistyped",
+            "evidence_ref": "ticket", "decided_by": "chief", "decided_at": at("29 10:00"),
             "decision": "upheld",
         },
     ],
@@ -161,10 +171,16 @@ def nights(site: Site, first: str) -> SimpleNamespace:
     run_id = run_night(settings, SECOND)
     after = state(settings)
     touched = {row["order_id"] for row in rows(settings, "table intermediate.touched_orders")}
+    asked = "select day, technician_id from intermediate.{} where technician_id = 'T3'"
+    days, trips = (
+        {row["day"].day for row in rows(settings, asked.format(model)) if row["day"] < FIRST}
+        for model in ("touched_available_days", "changed_trip_days")
+    )
     site.keep("extent_second")
     night.rebuild(settings, SECOND, say=silent)
     return SimpleNamespace(
         before=before, after=after, rebuilt=state(settings), touched=touched,
+        days=days, trips=trips,
         run=run_of(settings, run_id), first_run=run_of(settings, 1),
     )  # fmt: skip
 
@@ -211,13 +227,23 @@ def test_a_repeat_reaches_the_order_it_repeats(nights) -> None:
 def test_a_late_visit_divides_its_trip_anew(nights) -> None:
     key = ("travel_cost_index", "SHARED/T3")
     assert nights.before.events[key]["numerator"] == 90
-    assert nights.after.events[key]["numerator"] == 45
+    # Half of what both claims of the trip cost, the one that strayed included.
+    assert nights.after.events[key]["numerator"] == 60
 
 
 def test_a_correction_moves_its_record(nights) -> None:
     key = ("jobs", "CORRECTED/T1")
     assert nights.before.events[key]["business_date"] == date(2026, 1, 12)
     assert nights.after.events[key]["business_date"] == date(2026, 1, 14)
+
+
+def test_a_corrected_claim_reaches_the_trips_of_its_places_alone(nights) -> None:
+    """Where it is now, a day either way, and others of where it was; not all he ever claimed."""
+    assert nights.trips == {20, 21}
+
+
+def test_a_register_delivered_again_asks_nobodys_days_anew(nights) -> None:
+    assert nights.days <= {FIRST.day - 1, FIRST.day}
 
 
 def test_an_open_pause_moves_the_due_time_every_night(nights) -> None:

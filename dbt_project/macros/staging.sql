@@ -40,8 +40,7 @@ waiting as (
         {% for column in columns -%}
         raw.{{ column }},
         {% endfor -%}
-        loads.business_date,
-        loads.file
+        loads.business_date
     from {{ source('raw', feed) }} as raw
     inner join {{ source('ops', 'loads') }} as loads on loads.load_id = raw.load_id
     {% if is_incremental() %}
@@ -55,7 +54,6 @@ delivered as (
         waiting.row_number,
         waiting.row_hash,
         waiting.business_date,
-        waiting.file,
         {% for column in columns -%}
         {{ delivered('waiting', column, 'declaration') }} as {{ column }},
         {% endfor -%}
@@ -81,8 +79,6 @@ select
     load_id,
     row_number,
     row_hash,
-    business_date,
-    file,
     {% for column, meta in columns.items() -%}
     {{ column if meta.type | default('text') == 'text' else 'typed_' ~ column }} as {{ column }},
     {% endfor -%}
@@ -126,15 +122,31 @@ from typed
     {{ rows }};
 {% endmacro %}
 
-{# The key of a feed's record as one text, as corrections name it: technician_id/work_date of a roster day. #}
-{% macro record_key(feed, table=none) %}
+{# The columns that identify a record of a feed. Without dbt's graph, as when sqlfluff reads, any word will do. #}
+{% macro record_keys(feed, table=none) %}
     {% set keys = [] %}
     {% for column, meta in feed_columns(feed).items() if meta.key %}
         {% do keys.append(table ~ '.' ~ column if table else column) %}
     {% endfor %}
-    {#- Without dbt's graph, as when sqlfluff reads, any word will do. -#}
-    {% if not keys %}{{ return('record_key') }}{% endif %}
+    {{ return(keys or ['record_key']) }}
+{% endmacro %}
+
+{# The key of a feed's record as one text, as corrections name it: technician_id/work_date of a roster day. #}
+{% macro record_key(feed, table=none) %}
+    {% set keys = record_keys(feed, table) %}
     {{ return(keys[0] if keys | length == 1 else "concat_ws('/', " ~ keys | join(', ') ~ ')') }}
+{% endmacro %}
+
+{#
+    What orders the versions of a feed's record, oldest first: the highest `version` wins where the feed has
+    that column, else the newest updated_at; between equals it is the place of delivery (handbook 1).
+#}
+{% macro newest_last(feed) %}
+    {% set columns = feed_columns(feed) %}
+    {% if 'version' in columns %}
+        {{ return(['version nulls first', 'case when version is null then updated_at end nulls first']) }}
+    {% endif %}
+    {{ return(['updated_at nulls first'] if 'updated_at' in columns else []) }}
 {% endmacro %}
 
 {#
@@ -153,17 +165,15 @@ from typed
 
 {#
     One row per good version of a record, with version_no (1 = oldest) and is_current; in a night of the
-    touched records alone. The highest
-    `version` wins where the feed has that column, else the newest updated_at; between equals the
-    later delivery, then the later row (handbook 1). A version delivered again takes its last place.
+    touched records alone. Between equals (newest_last) the later delivery wins, then the later row; a
+    version delivered again takes its last place.
     An upheld correction is a later fact about the record (handbook 8): it stands in every version that
     says anything of its column, and in the newest; in the oldest, too, where dispatch should have known
     it, since only a correction changes what difficulty is judged by (handbook 2.12).
 #}
 {% macro feed_history(feed) %}
 {%- set columns = feed_columns(feed) -%}
-{%- set keys = [] -%}
-{%- for column, meta in columns.items() if meta.key %}{% do keys.append(column) %}{% endfor -%}
+{%- set keys = record_keys(feed) -%}
 {%- set correctable = correctable_columns(feed) -%}
 {#- Said where it always is, so that dbt knows what must come before. -#}
 {%- set touched = touched_keys(feed) -%}
@@ -183,8 +193,9 @@ typed as (
 ),
 
 places as (
-    select row_hash, business_date, file, row_number, load_id
+    select typed.row_hash, loads.business_date, loads.file, typed.row_number, typed.load_id
     from typed
+    inner join {{ source('ops', 'loads') }} as loads on loads.load_id = typed.load_id
     union all
     select again.row_hash, loads.business_date, loads.file, again.row_number, again.load_id
     from {{ source('ops', 'unchanged_rows') }} as again
@@ -215,7 +226,7 @@ placed as (
         typed.{{ column }},
         {% endfor -%}
         typed.load_id as stored_load_id,
-        last_place.business_date as delivered_on,
+        last_place.business_date,
         last_place.file,
         last_place.load_id,
         last_place.row_number
@@ -233,13 +244,10 @@ numbered as (
     window record_versions as (
         partition by {{ keys | join(', ') }}
         order by
-            {% if 'version' in columns -%}
-            version nulls first,
-            case when version is null then updated_at end nulls first,
-            {% elif 'updated_at' in columns -%}
-            updated_at nulls first,
-            {% endif -%}
-            delivered_on, {{ key_order('file') }}, load_id, row_number
+            {% for column in newest_last(feed) -%}
+            {{ column }},
+            {% endfor -%}
+            business_date, {{ key_order('file') }}, load_id, row_number
     )
 )
 {%- if feed != 'corrections' %},
@@ -273,10 +281,7 @@ select
     {% endfor -%}
     version_no,
     version_no = version_count as is_current,
-    stored_load_id,
-    delivered_on,
-    file,
-    row_number
+    stored_load_id
 from numbered
 {% if feed != 'corrections' -%}
 left join corrections on corrections.target_key = {{ record_key(feed) }}
@@ -285,8 +290,6 @@ left join corrections on corrections.target_key = {{ record_key(feed) }}
 
 {# The key columns of the records of a feed that this night touches; staging.touched_records names them by text. #}
 {% macro touched_keys(feed, name='record_key') %}
-    {%- set keys = [] -%}
-    {%- for column, meta in feed_columns(feed).items() if meta.key %}{% do keys.append(column) %}{% endfor -%}
     {%- if feed == 'roster' -%}
         select
             left(record_key, length(record_key) - 11),
@@ -304,27 +307,37 @@ left join corrections on corrections.target_key = {{ record_key(feed) }}
 #}
 {% macro replace_touched_keys(history, rows) %}
     {%- set feed = history.identifier[4:-8] -%}
-    {%- set keys = [] -%}
-    {%- for column, meta in feed_columns(feed).items() if meta.key %}{% do keys.append(column) %}{% endfor -%}
-    delete from {{ history }} where ({{ keys | join(', ') }}) in ({{ touched_keys(feed) }});
+    delete from {{ history }} where ({{ record_keys(feed) | join(', ') }}) in ({{ touched_keys(feed) }});
     insert into {{ history }}
     {{ rows }};
 {% endmacro %}
 
 {#
     What a column of a feed ever said in any version of the touched records, corrected or not: where they
-    belonged before is among it, whatever a night that was killed has left of staging.
+    belonged before is among it, whatever a night that was killed has left of staging. keyed: with the
+    record_key that said it.
 #}
-{% macro ever_said(feed, column) -%}
-    select typed.{{ column }}
+{% macro ever_said(feed, column, keyed=false) -%}
+    {%- set type = feed_columns(feed).get(column, {}).get('type', 'text') -%}
+    select {{ record_key(feed, 'typed') ~ ' as record_key, ' if keyed }}typed.{{ column }}
     from {{ ref('base_' ~ feed) }} as typed
     where typed.problems is null and {{ record_key(feed, 'typed') }} in ({{ touched_keys(feed) }})
     union
-    select corrections.new_value as {{ column }}
+    select {{ 'corrections.target_key as record_key, ' if keyed }}{{ typed('corrections.new_value', type) }} as {{ column }}
     from {{ ref('base_corrections') }} as corrections
     inner join {{ ref('touched_records') }} as touched
         on touched.feed = corrections.target_feed and touched.record_key = corrections.target_key
+    cross join {{ reading_of_corrections() }}
     where corrections.target_feed = '{{ feed }}' and corrections.field = '{{ column }}'
+{%- endmacro %}
+
+{# How the text of a correction's new value is to be read, for the macro typed. #}
+{% macro reading_of_corrections() -%}
+    (
+        select time_zone as declared_time_zone, patterns, templates
+        from {{ source('ops', 'declarations') }}
+        where feed = 'corrections'
+    ) as reading
 {%- endmacro %}
 
 {#

@@ -99,6 +99,7 @@ def views(manifest: Manifest) -> list[str]:
 def prepare(connection: psycopg.Connection, manifest: Manifest) -> None:
     """Make the marts that are missing, complete those whose contract grew, guard all; idempotent.
 
+    Where nothing is new no lock is taken for which the server's own vacuum would have to give way.
     A column that went or changed its type takes a step of sql/steps/ (one SQL file, run once, in
     name order). Raises FieldscoreError naming the column where there is none.
     """
@@ -136,21 +137,15 @@ def _complete(connection: psycopg.Connection, mart: Mart) -> None:
             connection.execute(
                 sql.SQL("alter table {} add column {}").format(mart.published, definition)
             )
+    _describe(connection, mart)
     for number, index in enumerate(mart.indexes, 1):
-        connection.execute(
-            sql.SQL("create index if not exists {} on {} {}").format(
-                sql.Identifier(f"{mart.name}_{number}"), mart.published, sql.SQL(index)
+        name = f"{mart.name}_{number}"
+        if connection.execute("select to_regclass(%s)", [f"marts.{name}"]).fetchone() == (None,):
+            connection.execute(
+                sql.SQL("create index {} on {} {}").format(
+                    sql.Identifier(name), mart.published, sql.SQL(index)
+                )
             )
-        )
-    connection.execute(
-        sql.SQL("comment on table {} is {}").format(mart.published, sql.Literal(mart.description))
-    )
-    for name, (_, description) in mart.columns.items():
-        connection.execute(
-            sql.SQL("comment on column {} is {}").format(
-                sql.Identifier("marts", mart.name, name), sql.Literal(description)
-            )
-        )
     # PostgreSQL names types in its own words: let it say both sides.
     connection.execute(
         sql.SQL("create temporary table contract ({}) on commit drop").format(
@@ -168,6 +163,24 @@ def _complete(connection: psycopg.Connection, mart: Mart) -> None:
                 f"marts.{mart.name}.{name} {change}. Add a file to plugins/fieldscore/sql/steps/"
                 " that alters the table, and a CHANGELOG line for those who read it."
             )
+
+
+def _describe(connection: psycopg.Connection, mart: Mart) -> None:
+    """Say in the database what the mart and its columns hold, where it says something else."""
+    said = connection.execute(
+        "select attname, col_description(attrelid, attnum) from pg_attribute"
+        " where attrelid = to_regclass(%(mart)s) and attnum > 0"
+        " union all select null, obj_description(to_regclass(%(mart)s), 'pg_class')",
+        {"mart": f"marts.{mart.name}"},
+    ).fetchall()
+    wanted = {None: mart.description, **{name: text for name, (_, text) in mart.columns.items()}}
+    for name, text in wanted.items() - set(said):
+        what, of = ("column", [name]) if name else ("table", [])
+        connection.execute(
+            sql.SQL("comment on {} {} is {}").format(
+                sql.SQL(what), sql.Identifier("marts", mart.name, *of), sql.Literal(text)
+            )
+        )
 
 
 def _types(connection: psycopg.Connection, schema: str | None, table: str) -> dict[str, str]:

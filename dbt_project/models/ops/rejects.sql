@@ -4,7 +4,7 @@
 select
     typed.load_id,
     '{{ feed }}' as feed,
-    typed.file,
+    loads.file,
     typed.row_number,
     split_part(items.item, '=', 1) as column_name,
     split_part(items.item, '=', 2) as reason,
@@ -12,6 +12,7 @@ select
 from {{ ref('base_' ~ feed) }} as typed
 inner join {{ source('raw', feed) }} as raw
     on raw.load_id = typed.load_id and raw.row_number = typed.row_number
+inner join {{ source('ops', 'loads') }} as loads on loads.load_id = typed.load_id
 {{ each_item('typed.problems') }}
 where typed.problems is not null
 

@@ -5,15 +5,6 @@ night as (
     select * from {{ ref('stg_night') }}
 ),
 
-reading as (
-    select
-        time_zone as declared_time_zone,
-        patterns,
-        templates
-    from {{ source('ops', 'declarations') }}
-    where feed = 'corrections'
-),
-
 judged as (
     select
         corrections.*,
@@ -57,7 +48,7 @@ judged as (
         end as exclusion
     from {{ ref('stg_corrections') }} as corrections
     cross join night
-    cross join reading
+    cross join {{ reading_of_corrections() }}
 ),
 
 ranked as (

@@ -2,6 +2,8 @@
 -- version that was delivered, delivered again or waited for its date since, or a correction of it was.
 -- Always counted from the published night, so that one which was killed is simply done again; a version of
 -- a date past the published one may be in staging or not, so it is looked at in either case.
+-- A version delivered again takes its last place among those of the same moment. Where it was known already
+-- and no other one is as new, it has that place: a whole register delivered every night touches nobody.
 {{ config(materialized='table') }}
 with
 night as (
@@ -14,6 +16,38 @@ recent_loads as (
     inner join night on loads.load_id > night.since_load_id or loads.business_date > night.since_date
 ),
 
+again as (
+    select distinct feed, row_hash
+    from {{ source('ops', 'unchanged_rows') }}
+    where load_id in (select recent_loads.load_id from recent_loads)
+),
+
+{% for feed in canonical_feeds() -%}
+{% set keys = record_keys(feed) | join(', ') -%}
+{{ feed }}_again as (
+    select
+        typed.row_hash,
+        typed.load_id,
+        {{ record_key(feed) }} as record_key,
+        rank() over (
+            partition by {{ keys }}{{ ' order by ' ~ newest_last(feed) | join(', ') if newest_last(feed) }}
+        ) as place,
+        count(*) over (partition by {{ keys }}) as versions
+    from {{ ref('base_' ~ feed) }} as typed
+    where
+        typed.problems is null
+        and ({{ keys }}) in (
+            select {{ record_keys(feed, 'known') | join(', ') }}
+            from again
+            inner join {{ source('raw', feed) }} as raw on raw.row_hash = again.row_hash
+            inner join {{ ref('base_' ~ feed) }} as known
+                on known.load_id = raw.load_id and known.row_number = raw.row_number
+            where again.feed = '{{ feed }}'
+        )
+),
+
+{% endfor -%}
+
 delivered as (
     {% for feed in canonical_feeds() -%}
     select '{{ feed }}' as feed, {{ record_key(feed) }} as record_key
@@ -22,15 +56,11 @@ delivered as (
 
     union
 
-    select '{{ feed }}' as feed, {{ record_key(feed, 'typed') }} as record_key
-    from {{ source('ops', 'unchanged_rows') }} as again
-    inner join {{ source('raw', feed) }} as raw on raw.row_hash = again.row_hash
-    inner join {{ ref('base_' ~ feed) }} as typed
-        on typed.load_id = raw.load_id and typed.row_number = raw.row_number
-    where
-        again.feed = '{{ feed }}'
-        and again.load_id in (select recent_loads.load_id from recent_loads)
-        and typed.problems is null
+    select '{{ feed }}' as feed, typed.record_key
+    from {{ feed }}_again as typed
+    inner join again on again.feed = '{{ feed }}' and again.row_hash = typed.row_hash
+    -- A place that others share ranks before the last one.
+    where typed.place < typed.versions or typed.load_id in (select recent_loads.load_id from recent_loads)
 
     {{ 'union' if not loop.last }}
     {% endfor %}
