@@ -20,7 +20,7 @@ from pathlib import Path
 import homes
 import storage
 import yaml
-from fieldscore import sample_company, warehouse
+from fieldscore import live_airflow, sample_company, warehouse
 from fieldscore.settings import Settings
 
 # Inside a month: the first night of one has the benchmarks of the month to make, too.
@@ -47,12 +47,16 @@ class Night:
 
 @dataclass
 class History:
-    """One history and its nights; of `nights` and `floors` the medians are told."""
+    """One history and its nights; of `nights` and `floors` the medians are told.
+
+    by_scheduler: seconds of one more floor, run by a living Airflow.
+    """
 
     settings: Settings
     first: Night
     nights: list[Night]
     floors: list[Night]
+    by_scheduler: float | None = None
     rebuild: homes.Ran | None = None
     orders: int = 0
     changed: int = 0
@@ -105,7 +109,10 @@ def measured(orders: int, say: Callable[[str], None]) -> Iterator[Nights]:
                 else:
                     history.floors.append(_night(history.settings, business_date))
             say(f"night {business_date} on both")
+        business_date += timedelta(days=1)
         for history in histories:
+            history.by_scheduler = _by_scheduler(history.settings, business_date)
+            say(f"night {business_date} by the scheduler: {history.by_scheduler:.0f} s")
             _count(history)
             history.kept = storage.split(history.settings)
             history.rebuild = homes.fieldscore(history.settings, f"rebuild {business_date}")
@@ -165,7 +172,7 @@ def _deliver(company: Path, landing: Path, months: int) -> None:
     for feed in REQUIRED:
         [last] = (company / feed / str(UNTIL)).iterdir()
         header = last.read_text().partition("\n")[0]
-        for days in range(1, NIGHTS + 1):
+        for days in range(1, NIGHTS + 2):
             target = landing / feed / str(UNTIL + timedelta(days=days))
             target.mkdir()
             (target / f"{feed}.csv").write_text(header + "\n")
@@ -188,6 +195,26 @@ def _night(settings: Settings, business_date: date) -> Night:
     steps |= {task: duration for task, _, _, duration in tasks}
     steps[BETWEEN] = seconds - sum(steps.values())
     return Night(seconds, steps, ran.megabytes)
+
+
+def _by_scheduler(settings: Settings, business_date: date) -> float:
+    """Seconds from the moment a night is asked of a living Airflow to its publication."""
+    homes.fieldscore(settings, "up")
+    try:
+        return homes.apart(_asked_and_published, settings, business_date)
+    finally:
+        homes.fieldscore(settings, "down")
+
+
+def _asked_and_published(settings: Settings, business_date: date) -> float:
+    asked = datetime.now(UTC)
+    run = live_airflow.trigger(
+        settings, "nightly", {"business_date": business_date.isoformat()}, unpause=True
+    )
+    live_airflow.wait(settings, "nightly", run, say=_silent)
+    with warehouse.connect(settings) as connection:
+        [published] = connection.execute("select published_at from marts.publication").fetchone()
+    return (published.replace(tzinfo=UTC) - asked).total_seconds()
 
 
 def _count(history: History) -> None:

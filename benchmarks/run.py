@@ -125,6 +125,10 @@ def _details(landed: landing.Landing, both: nights.Nights) -> str:
                 f"{floors[0]:.1f} s and {floors[1]:.1f} s",
             ),
             (
+                "the same by a living Airflow, from the request, short and long history",
+                f"{both.short.by_scheduler:.1f} s and {both.long.by_scheduler:.1f} s",
+            ),
+            (
                 "what the changes add to that",
                 f"{short - floors[0]:.1f} s and {long - floors[1]:.1f} s",
             ),
