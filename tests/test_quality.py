@@ -512,7 +512,8 @@ BROKEN = [
      {"The marts show one night.", "That night is this run's.",
       "The marts say as of when they are.", "The marts say by which policy they are scored.",
       "The primary key of every mart is in force, so every key is there once and none is empty.",
-      "Of every load, delivered = current + superseded + unchanged + rejected; no row is lost."}),
+      "Of every recent load, delivered = current + superseded + unchanged + rejected; no row is"
+      " lost."}),
     ("publication", "update ops.accounting set rejected = 209, current_rows = 700",
      {"At least 4 of 5 rows delivered tonight can be used; fewer is a wrong declaration."}),
 ]  # fmt: skip
@@ -661,6 +662,30 @@ def test_only_the_rows_since_the_last_published_night_are_judged(warehouse: Ware
         f for f in outcome.findings if f.expectation.endswith("Tonight brings work-order rows.")
     ]
     assert rows.observed == {"observed_value": 2}, "the failed night's rows and tonight's"
+
+
+@pytest.mark.parametrize(
+    ("days_before", "because", "criticals"),
+    [
+        (29, None, {"At least 99 of 100 rows name their complaint."}),
+        (30, None, set()),
+        (30, "a rebuild was asked for", {"At least 99 of 100 rows name their complaint."}),
+    ],
+)
+def test_of_what_need_not_come_every_night_the_last_30_days_are_judged(
+    warehouse: Warehouse, days_before: int, because: str | None, criticals: set[str]
+) -> None:
+    complaint = {"order_id": "O", "received_at": "2026-02-01T08:00:00Z", "category": "price"}
+    with warehouse.connect(autocommit=True) as connection:
+        deliver(connection, "complaints", complaint, on=NIGHT - timedelta(days=days_before))
+        # Another feed's, too late, of an earlier date: the newest delivery counts, not the last.
+        deliver(connection, "work_orders", order(1), on=NIGHT - timedelta(days=400))
+        deliver(connection, "complaints", complaint | {"complaint_id": "C"})
+        run_id = open_run(connection)
+        connection.execute(
+            "update ops.runs set rebuilt_because = %s where run_id = %s", [because, run_id]
+        )
+    assert set(said(check_raw(warehouse, run_id, "complaints").criticals)) == criticals
 
 
 def test_raw_is_read_as_its_declaration_says(warehouse: Warehouse) -> None:

@@ -35,12 +35,18 @@ TEMPLATE = Path(__file__).with_name("data_docs.html.j2")
 
 LAYERS = ("raw", "audit")  # the layers with a gate
 SEVERITIES = ("critical", "warning")
-ROWS = ("all", "tonight")
+# Which rows a suite judges, as a condition. Recent: of the last 30 days up to the newest delivery;
+# in a rebuild all.
+ROWS = {
+    "all": "true",
+    "recent": "load_id >= {recent_load_id}",
+    "tonight": "load_id > {last_load_id}",
+}
 SQL_RULE = "unexpected_rows_expectation"
 QUERY = "unexpected_rows_query"
 
 # What a rule in SQL may name; Great Expectations fills {batch}, we fill the rest.
-PLACEHOLDERS = ("batch", "last_load_id", "business_date", "run_id")
+PLACEHOLDERS = ("batch", "last_load_id", "recent_load_id", "business_date", "run_id")
 
 # How a lost connection shows: as itself, or as the loss of the temporary table that hung on it.
 LOST_CONNECTION = re.compile(r'sqlalchemy\.exc\.OperationalError|"gx_temp_\w+" does not exist')
@@ -79,7 +85,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Suite:
-    """The rules of one table (schema.name), and which of its rows they judge: all, or tonight's."""
+    """The rules of one table (schema.name), and which of its rows they judge: one of ROWS."""
 
     file: Path
     table: str
@@ -278,8 +284,8 @@ def _load(file: Path) -> Suite:
     rows = content.get("rows", "all")
     if rows not in ROWS:
         raise refuse(f"rows is {rows!r}; it is one of {_list(ROWS)}.")
-    if rows == "tonight" and not expected.startswith(("raw.", "ops.")):
-        raise refuse("rows: tonight needs a load_id, which only raw and ops tables have.")
+    if rows != "all" and not expected.startswith(("raw.", "ops.")):
+        raise refuse(f"rows: {rows} needs a load_id, which only raw and ops tables have.")
     entries = content.get("expectations")
     if not isinstance(entries, list) or not entries:
         raise refuse("expectations must list at least one rule; an empty suite passes anything.")
@@ -372,7 +378,13 @@ def _night(connection: psycopg.Connection, run_id: int) -> dict[str, str]:
         """
         select
             business_date,
-            (select coalesce(max(last_load_id), 0) from ops.runs where status = 'published')
+            (select coalesce(max(last_load_id), 0) from ops.runs where status = 'published'),
+            case when rebuilt_because is null then (
+                select min(load_id) from ops.loads where business_date > (
+                    select max(business_date) - 30 from ops.loads
+                    where business_date <= runs.business_date
+                )
+            ) end
         from ops.runs
         where run_id = %s
         """,
@@ -383,6 +395,7 @@ def _night(connection: psycopg.Connection, run_id: int) -> dict[str, str]:
     return {
         "business_date": f"date '{night[0]:%Y-%m-%d}'",
         "last_load_id": str(int(night[1])),
+        "recent_load_id": str(int(night[2] or 0)),
         "run_id": str(int(run_id)),
     }
 
@@ -505,7 +518,7 @@ def _query(connection: psycopg.Connection, suite: Suite, night: dict[str, str]) 
         sql.SQL(", ").join(columns),
         sql.Identifier(schema, name),
         reading,
-        sql.SQL(f"load_id > {night['last_load_id']}" if suite.rows == "tonight" else "true"),
+        sql.SQL(ROWS[suite.rows].format(**night)),
     )
     return query.as_string(connection)
 
