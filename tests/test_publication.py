@@ -254,6 +254,17 @@ def test_a_mart_has_the_comments_and_key_of_its_contract(carried) -> None:
         assert keys[f"marts.{mart.name}"] == f"PRIMARY KEY ({', '.join(mart.primary_key)})"
 
 
+def test_what_a_first_night_filled_is_counted_when_the_second_begins(audited) -> None:
+    counted = rows(
+        audited.settings,
+        "select relname as mart, relpages > 0 as is_counted from pg_class"
+        " where relnamespace = 'marts'::regnamespace and relkind = 'r'"
+        " and pg_relation_size(oid) > 0",
+    )
+    assert {"mart": "fct_kpi_events", "is_counted": True} in counted
+    assert [row["mart"] for row in counted if not row["is_counted"]] == []
+
+
 @pytest.fixture
 def contract(audited, monkeypatch) -> Callable[..., None]:
     """Prepare the marts for a contract of fct_technician_scores with other columns."""

@@ -22,6 +22,7 @@
         {% if type == 'view' -%}
             {{ made_as_view(target, existing if not stands) }}
         {%- elif stands -%}
+            {{ config.get('sql_header') or '' }}
             {{ context['replace_' ~ strategy](target, rows_of_contract(sql)) }}
         {%- else -%}
             {{ made_as_table(target, existing) }}
@@ -39,6 +40,10 @@
 {% macro made_as_table(target, existing) -%}
     {%- set filled = make_intermediate_relation(target) -%}
     {{ get_create_table_as_sql(False, filled, sql) }}
+    {% if config.get('materialized') == 'table' -%}
+        -- Filled anew and counted every night: the server's own vacuum would only be in the way.
+        alter table {{ filled }} set (autovacuum_enabled = false);
+    {% endif -%}
     {{ drop_with_views(existing) }}
     alter table {{ filled }} rename to {{ adapter.quote(target.identifier) }};
     {% for index in config.get('indexes', []) -%}
