@@ -103,3 +103,7 @@
 {% macro default__finished(relation, materialized) -%}
     {% if materialized == 'view' %}alter view {{ relation }} set (security_invoker = true){% else %}analyze {{ relation }}{% endif %}
 {%- endmacro %}
+
+{# Keeps one model's plan from sorting both sides of its joins. #}
+{% macro without_merge_joins() %}{{ return(adapter.dispatch('without_merge_joins')()) }}{% endmacro %}
+{% macro default__without_merge_joins() -%}set local enable_mergejoin = off;{%- endmacro %}

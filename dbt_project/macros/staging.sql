@@ -376,6 +376,11 @@ left join corrections on corrections.target_key = {{ record_key(feed) }}
             inner join {{ ref('touched_honours') }} as touched on touched.technician_id = records.technician_id
             where records.is_current
         )
+    {%- elif feed == 'roster' %}
+    where
+        (history.technician_id, history.work_date) in (
+            select touched.technician_id, touched.day from {{ ref('touched_available_days') }} as touched
+        )
     {%- endif %}
     {%- endif %}
 {%- endmacro %}

@@ -9,16 +9,19 @@ cells as (
 
     -- The days that stand as they are.
     select published.technician_id, published.business_date, published.kpi_code, numerator, denominator, n
-    from {{ source('published', 'fct_kpi_days') }} as published
+    from (select distinct technician_id, period_month from {{ ref('fct_technician_kpis') }}) as periods
+    {{ looked_up(
+        source('published', 'fct_kpi_days'), 'found.*',
+        "found.technician_id = periods.technician_id"
+        ~ " and found.business_date >= periods.period_month"
+        ~ " and found.business_date < periods.period_month + interval '1' month"
+    ) }} as published
     where
         (published.technician_id, published.business_date) not in (
             select touched.technician_id, touched.business_date from {{ ref('touched_days') }} as touched
         )
         and (published.technician_id, published.business_date) not in (
             select days.technician_id, days.business_date from {{ ref('fct_kpi_days') }} as days
-        )
-        and (published.technician_id, cast(date_trunc('month', published.business_date) as date)) in (
-            select kpis.technician_id, kpis.period_month from {{ ref('fct_technician_kpis') }} as kpis
         )
     {%- endif %}
 ),

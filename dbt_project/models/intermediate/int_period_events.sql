@@ -1,5 +1,5 @@
 -- One row per record of the technicians' months that are worked out: in a rebuild all, in a night those it
--- judged and those that stand beside them.
+-- judged and those beside them that count and stand.
 {{ config(materialized='view') }}
 {% set columns = [
     'kpi_code', 'feed', 'record_key', 'order_id', 'technician_id', 'business_date', 'period_month', 'anchored_at',

@@ -9,15 +9,12 @@ policy as (
     select * from {{ ref('int_policy') }}
 ),
 
-events as (
-    select * from {{ ref('int_period_events') }}
-),
-
 company as (
     select * from {{ ref('int_benchmarks') }} where stratum = 'all'
 ),
 
--- An available day is no record of a KPI: it only makes the others comparable.
+-- An available day is no record of a KPI: it only makes the others comparable. The events are read where
+-- they are needed, here and for the medians: by one name for both they would be copied first, all of them.
 summed as (
     select
         period_month,
@@ -29,7 +26,7 @@ summed as (
         count(*) filter (where mature and feed <> 'roster') as n,
         count(*) filter (where not mature and feed <> 'roster') as n_immature,
         bool_or(next_change_at is not null) as is_awaited
-    from events
+    from {{ ref('int_period_events') }}
     where eligible and technician_id is not null
     group by period_month, technician_id, kpi_code
 ),
@@ -50,7 +47,7 @@ medians as (
         cast(
             percentile_cont(0.5) within group (order by numerator) as decimal(28, 10)
         ) as median
-    from events
+    from {{ ref('int_period_events') }}
     where
         eligible
         and mature

@@ -83,21 +83,8 @@ badged as (
         and order_counts.technician_id = summed.technician_id
 ),
 
-{% if is_night() -%}
--- A rank is relative: of a month of which anybody is worked out anew all others may move.
-others as (
-    select published.*
-    from {{ source('published', 'fct_technician_scores') }} as published
-    where
-        published.period_month in (select touched.period_month from {{ ref('touched_periods') }} as touched)
-        and (published.period_month, published.technician_id) not in (
-            select touched.period_month, touched.technician_id from {{ ref('touched_periods') }} as touched
-        )
-),
-
-{% endif -%}
 -- Half-widths are squared once: the square of the difference is compared, pair by pair.
-ranked as (
+standing as (
     select
         period_month,
         technician_id,
@@ -105,18 +92,72 @@ ranked as (
         cast(1.96 * 1.96 * variance as decimal(20, 8)) as half_width_squared
     from badged
     where is_scored and badge is null
-    {%- if is_night() %}
+),
+
+{% if is_night() -%}
+published as (
+    select
+        scores.*,
+        touched.technician_id is not null as is_touched
+    from {{ source('published', 'fct_technician_scores') }} as scores
+    left join {{ ref('touched_periods') }} as touched
+        on touched.technician_id = scores.technician_id and touched.period_month = scores.period_month
+    where scores.period_month in (select months.period_month from {{ ref('touched_periods') }} as months)
+),
+
+stood as (
+    select period_month, technician_id, score, half_width_squared
+    from published
+    where is_touched and status = 'scored' and badge is null
+),
+
+-- A rank is relative: of a month in which anybody stands elsewhere than he did, all others may move.
+differing as (
+    (
+        select * from standing
+        except
+        select * from stood
+    )
+
+    union all
+
+    (
+        select * from stood
+        except
+        select * from standing
+    )
+),
+
+moved as (
+    select distinct period_month from differing
+),
+
+others as (
+    select published.*
+    from published
+    inner join moved on moved.period_month = published.period_month
+    where not published.is_touched
+),
+
+{% endif -%}
+ranked as (
+    {% if is_night() -%}
+    select standing.*
+    from standing
+    inner join moved on moved.period_month = standing.period_month
 
     union all
 
     select period_month, technician_id, score, half_width_squared
     from others
     where status = 'scored' and badge is null
+    {%- else -%}
+    select * from standing
     {%- endif %}
 ),
 
 -- Two people are apart when their scores differ by more than their half-widths together can explain.
-standings as (
+compared as (
     select
         mine.period_month,
         mine.technician_id,
@@ -133,6 +174,18 @@ standings as (
     from ranked as mine
     inner join ranked as theirs on theirs.period_month = mine.period_month
     group by mine.period_month, mine.technician_id
+),
+
+standings as (
+    select * from compared
+    {%- if is_night() %}
+
+    union all
+
+    select published.period_month, published.technician_id, published.rank_low, published.rank_high
+    from published
+    where published.is_touched and published.period_month not in (select moved.period_month from moved)
+    {%- endif %}
 )
 
 select

@@ -2,13 +2,15 @@
 {{ touched_keys('expenses', 'expense_id') }}
 union
 select claims.expense_id
-from {{ ref('stg_expenses_history') }} as claims
-inner join {{ ref('changed_trip_days') }} as trips
-    on trips.technician_id = claims.technician_id and trips.day = claims.incurred_on
+from {{ ref('changed_trip_days') }} as trips
+{{ looked_up(
+    ref('stg_expenses_history'), 'found.expense_id',
+    'found.technician_id = trips.technician_id and found.incurred_on = trips.day'
+) }} as claims
 union
 select claims.expense_id
-from {{ ref('stg_expenses_history') }} as claims
-inner join {{ ref('touched_orders') }} as orders on orders.order_id = claims.order_id
+from {{ ref('touched_orders') }} as orders
+{{ looked_up(ref('stg_expenses_history'), 'found.expense_id', 'found.order_id = orders.order_id') }} as claims
 union
 select events.record_key as expense_id
 from {{ source('published', 'fct_kpi_events') }} as events

@@ -2,5 +2,5 @@
 {{ touched_keys('pauses', 'pause_id') }}
 union
 select pauses.pause_id
-from {{ source('published', 'fct_pauses') }} as pauses
-inner join {{ ref('touched_orders') }} as orders on orders.order_id = pauses.order_id
+from {{ ref('touched_orders') }} as orders
+{{ looked_up(source('published', 'fct_pauses'), 'found.pause_id', 'found.order_id = orders.order_id') }} as pauses

@@ -2,7 +2,7 @@
 {{ config(
     indexes=[
         {'columns': ['correction_id', 'version_no'], 'unique': true},
-        {'columns': ['stored_load_id'], 'type': 'brin'},
+        {'columns': ['stored_load_id']},
     ]
 ) }}
 {{ feed_history('corrections') }}

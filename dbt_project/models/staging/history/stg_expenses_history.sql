@@ -5,7 +5,7 @@
         {'columns': ['order_id']},
         {'columns': ['technician_id', 'incurred_on']},
         {'columns': ['incurred_on']},
-        {'columns': ['stored_load_id'], 'type': 'brin'},
+        {'columns': ['stored_load_id']},
     ]
 ) }}
 {{ feed_history('expenses') }}

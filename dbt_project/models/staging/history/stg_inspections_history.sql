@@ -4,7 +4,7 @@
         {'columns': ['inspection_id', 'version_no'], 'unique': true},
         {'columns': ['order_id']},
         {'columns': ['inspected_at']},
-        {'columns': ['stored_load_id'], 'type': 'brin'},
+        {'columns': ['stored_load_id']},
     ]
 ) }}
 {{ feed_history('inspections') }}

@@ -5,7 +5,7 @@
         {'columns': ['order_id']},
         {'columns': ['technician_id']},
         {'columns': ['updated_at']},
-        {'columns': ['stored_load_id'], 'type': 'brin'},
+        {'columns': ['stored_load_id']},
     ]
 ) }}
 {{ feed_history('parts') }}

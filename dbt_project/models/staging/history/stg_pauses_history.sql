@@ -5,7 +5,7 @@
         {'columns': ['order_id']},
         {'columns': ['started_at']},
         {'columns': ['ended_at']},
-        {'columns': ['stored_load_id'], 'type': 'brin'},
+        {'columns': ['stored_load_id']},
     ]
 ) }}
 {{ feed_history('pauses') }}

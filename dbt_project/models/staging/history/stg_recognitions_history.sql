@@ -5,7 +5,7 @@
         {'columns': ['technician_id']},
         {'columns': ['order_id']},
         {'columns': ['occurred_on']},
-        {'columns': ['stored_load_id'], 'type': 'brin'},
+        {'columns': ['stored_load_id']},
     ]
 ) }}
 {{ feed_history('recognitions') }}

@@ -3,7 +3,7 @@
     indexes=[
         {'columns': ['technician_id', 'work_date', 'version_no'], 'unique': true},
         {'columns': ['work_date']},
-        {'columns': ['stored_load_id'], 'type': 'brin'},
+        {'columns': ['stored_load_id']},
     ]
 ) }}
 {{ feed_history('roster') }}

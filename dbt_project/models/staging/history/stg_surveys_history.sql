@@ -4,7 +4,7 @@
         {'columns': ['survey_id', 'version_no'], 'unique': true},
         {'columns': ['order_id']},
         {'columns': ['sent_at']},
-        {'columns': ['stored_load_id'], 'type': 'brin'},
+        {'columns': ['stored_load_id']},
     ]
 ) }}
 {{ feed_history('surveys') }}

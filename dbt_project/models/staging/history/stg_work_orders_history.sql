@@ -10,7 +10,7 @@
         {'columns': ['reported_at']},
         {'columns': ['reported_at'], 'where': 'is_current and technician_id is null'},
         {'columns': ['(greatest(assigned_at, accepted_at, arrived_at, completed_at, cancelled_at))']},
-        {'columns': ['stored_load_id'], 'type': 'brin'},
+        {'columns': ['stored_load_id']},
     ]
 ) }}
 {{ feed_history('work_orders') }}

@@ -11,7 +11,9 @@ night as (
 ),
 
 recent_loads as (
-    select loads.load_id
+    select
+        loads.load_id,
+        loads.feed
     from {{ source('ops', 'loads') }} as loads
     inner join night on loads.load_id > night.since_load_id or loads.business_date > night.since_date
 ),
@@ -50,9 +52,13 @@ again as (
 
 delivered as (
     {% for feed in canonical_feeds() -%}
-    select '{{ feed }}' as feed, {{ record_key(feed) }} as record_key
-    from {{ ref('base_' ~ feed) }}
-    where problems is null and load_id in (select recent_loads.load_id from recent_loads)
+    select recent_loads.feed, typed.record_key
+    from recent_loads
+    {{ looked_up(
+        ref('base_' ~ feed), record_key(feed, 'found') ~ ' as record_key',
+        'found.load_id = recent_loads.load_id and found.problems is null'
+    ) }} as typed
+    where recent_loads.feed = '{{ feed }}'
 
     union
 
