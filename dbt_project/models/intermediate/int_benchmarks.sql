@@ -24,6 +24,10 @@ policy as (
         and period_month not in (select recorded.period_month from recorded)
 ),
 
+benchmarked as (
+    select distinct kpi_code from policy
+),
+
 records as (
     select
         records.kpi_code,
@@ -42,11 +46,9 @@ records as (
             ) + interval '1' month as date
         ) as mature_for
     from {{ ref('int_kpi_records') }} as records
+    inner join benchmarked on benchmarked.kpi_code = records.kpi_code
     cross join night
-    where
-        records.eligible
-        and records.mature
-        and records.kpi_code in (select policy.kpi_code from policy)
+    where records.eligible and records.mature
 ),
 
 -- Summed step by step, so that the many records are looked at once.
@@ -105,32 +107,6 @@ by_technician as (
     group by policy.period_month, policy.kpi_code, levelled.stratum, levelled.technician_id
 ),
 
-by_stratum as (
-    select
-        period_month,
-        kpi_code,
-        stratum,
-        sum(n) as n,
-        count(technician_id) as technicians,
-        sum(numerator) as numerator,
-        sum(denominator) as denominator
-    from by_technician
-    group by period_month, kpi_code, stratum
-),
-
-measured as (
-    select
-        by_stratum.*,
-        policy.direction,
-        policy.is_adjusted,
-        policy.is_benchmarked,
-        policy.benchmark_records_limit,
-        policy.benchmark_technicians_limit
-    from by_stratum
-    inner join policy
-        on policy.period_month = by_stratum.period_month and policy.kpi_code = by_stratum.kpi_code
-),
-
 -- The percentiles a quantity is held to: of orders, of which several technicians may hold shares.
 quantities as (
     select distinct
@@ -174,6 +150,56 @@ percentiles as (
     {% endfor %}
 ),
 
+-- Percentiles are laid beside the sums, not joined to them: the planner expects one row here, and would sort
+-- all quantities for each.
+measures as (
+    select
+        by_technician.*,
+        cast(null as decimal(20, 6)) as low,
+        cast(null as decimal(20, 6)) as high
+    from by_technician
+    union all
+    select
+        period_month,
+        kpi_code,
+        stratum,
+        null as technician_id,
+        null as n,
+        null as numerator,
+        null as denominator,
+        low,
+        high
+    from percentiles
+),
+
+by_stratum as (
+    select
+        period_month,
+        kpi_code,
+        stratum,
+        sum(n) as n,
+        count(technician_id) as technicians,
+        sum(numerator) as numerator,
+        sum(denominator) as denominator,
+        max(low) as low,
+        max(high) as high
+    from measures
+    group by period_month, kpi_code, stratum
+),
+
+measured as (
+    select
+        by_stratum.*,
+        policy.direction,
+        policy.is_adjusted,
+        policy.is_benchmarked,
+        policy.benchmark_records_limit,
+        policy.benchmark_technicians_limit
+    from by_stratum
+    inner join policy
+        on policy.period_month = by_stratum.period_month and policy.kpi_code = by_stratum.kpi_code
+),
+
 sufficient as (
     select
         measured.period_month,
@@ -192,16 +218,12 @@ sufficient as (
         case
             when measured.is_benchmarked then {{ ratio('measured.numerator', 'measured.denominator', 6) }}
         end as mean,
-        percentiles.low,
-        percentiles.high,
+        measured.low,
+        measured.high,
         measured.n,
         measured.technicians,
         'history' as source
     from measured
-    left join percentiles
-        on percentiles.period_month = measured.period_month
-        and percentiles.kpi_code = measured.kpi_code
-        and percentiles.stratum = measured.stratum
     where
         measured.n >= measured.benchmark_records_limit
         and measured.technicians >= measured.benchmark_technicians_limit
