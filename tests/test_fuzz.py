@@ -215,6 +215,7 @@ pl.DataFrame(GOOD, COLUMNS, orient="row").write_parquet(GOOD_PARQUET)
 
 @many(700)
 @given(spoilt(GOOD_PARQUET.getvalue()))
+@example(GOOD_PARQUET.getvalue().replace(b"survey_id", b"\x80urvey_id"))
 def test_a_spoilt_parquet_is_read_or_refused(data: bytes) -> None:
     outcome(data, "a.parquet")
 

@@ -427,7 +427,8 @@ def _parquet(data: bytes, where: str) -> _Sheet:
         _bounded(max(unpacked, meta.num_rows * meta.num_columns), LARGEST_FILE, where)
         table = pl.read_parquet(data)
         rows = table.select(_as_text(name, dtype) for name, dtype in table.schema.items())
-    except (PolarsError, PanicException, pa.ArrowException, OSError) as error:
+    # A column may be named by bytes that are no text.
+    except (PolarsError, PanicException, pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise FieldscoreError(
             f"{where}: not a parquet file that can be read ({str(error).splitlines()[0]});"
             " ask for it again."
