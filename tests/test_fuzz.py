@@ -215,7 +215,9 @@ pl.DataFrame(GOOD, COLUMNS, orient="row").write_parquet(GOOD_PARQUET)
 
 @many(700)
 @given(spoilt(GOOD_PARQUET.getvalue()))
+# A name that is no text; pages of -2 values.
 @example(GOOD_PARQUET.getvalue().replace(b"survey_id", b"\x80urvey_id"))
+@example(GOOD_PARQUET.getvalue().replace(b",\x15\x04", b",\x15\x03"))
 def test_a_spoilt_parquet_is_read_or_refused(data: bytes) -> None:
     outcome(data, "a.parquet")
 
