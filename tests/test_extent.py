@@ -66,6 +66,13 @@ BEFORE = {
         expense("NOWHERE", 21, "10.00", trip_id="TR2") | T3_CLAIMS,
         expense("STRAYED", 8, "30.00", trip_id="TR1") | T3_CLAIMS,
         expense("ANOTHER", 14, "7.00", trip_id="TR3") | T3_CLAIMS,
+        # Two that said first what is judged anew on the 29th, and one of the day of a divided trip.
+        expense("RENAMED", 9, "3.00", order_id="CHANGED") | {"updated_at": at("27 12:00")},
+        expense("RENAMED", 9, "3.00", order_id="OLDER") | {"updated_at": at("28 12:00")},
+        expense("TURNED", 9, "4.00", order_id="CHANGED") | {"updated_at": at("27 12:00")},
+        expense("TURNED", 9, "4.00", trip_id="TR4")
+        | {"updated_at": at("28 12:00"), "incurred_on": "2025-07-02"},
+        expense("BESIDE", 20, "5.00", order_id="OLDER") | T3_CLAIMS,
     ],
     "visits": [
         visit("V_MOVED", "MOVED", "13 10:00", "13 14:00"),
@@ -240,6 +247,15 @@ def test_a_correction_moves_its_record(nights) -> None:
 def test_a_corrected_claim_reaches_the_trips_of_its_places_alone(nights) -> None:
     """Where it is now, a day either way, and others of where it was; not all he ever claimed."""
     assert nights.trips == {20, 21}
+
+
+def test_a_claim_is_where_it_is_now(nights) -> None:
+    """An order or a trip that an earlier version named does not make its own order unknown."""
+    claims = {"RENAMED", "TURNED", "BESIDE"}
+    for of in (nights.before, nights.after):
+        assert of.events["travel_cost_index", "OLDER/T1"]["numerator"] == 7
+        assert of.events["travel_cost_index", "OLDER/T3"]["numerator"] == 5
+    assert not claims & {record for _, record in nights.after.events}
 
 
 def test_a_register_delivered_again_asks_nobodys_days_anew(nights) -> None:

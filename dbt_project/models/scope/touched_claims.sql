@@ -1,4 +1,5 @@
--- One row per claim that this night judges anew where it reaches no order; else it comes with its order.
+-- One row per claim that this night judges anew where it reaches no order; else it comes with its order. Only
+-- what a claim says now counts: where an earlier version of it belonged, tonight's models need not look at.
 {{ touched_keys('expenses', 'expense_id') }}
 union
 select claims.expense_id
@@ -6,11 +7,15 @@ from {{ ref('changed_trip_days') }} as trips
 {{ looked_up(
     ref('stg_expenses_history'), 'found.expense_id',
     'found.technician_id = trips.technician_id and found.incurred_on = trips.day'
+    ~ ' and found.is_current and found.trip_id is not null'
 ) }} as claims
 union
 select claims.expense_id
 from {{ ref('touched_orders') }} as orders
-{{ looked_up(ref('stg_expenses_history'), 'found.expense_id', 'found.order_id = orders.order_id') }} as claims
+{{ looked_up(
+    ref('stg_expenses_history'), 'found.expense_id',
+    'found.order_id = orders.order_id and found.is_current and found.trip_id is null'
+) }} as claims
 union
 select events.record_key as expense_id
 from {{ source('published', 'fct_kpi_events') }} as events
