@@ -50,6 +50,21 @@ def test_a_selection_of_nothing_is_an_error(published: Settings) -> None:
         transform.run(published, "run", "--select", "path:models/martz", say=silent)
 
 
+def test_nodes_share_connections_and_all_work_as_the_role(site: Site, tiny_published: str) -> None:
+    settings = site.go_back(tiny_published)
+    # Those that have ended are counted.
+    sessions = "select sessions from pg_stat_database where datname = current_database()"
+    [before] = rows(settings, sessions)
+    ran = transform.run(settings, "run", "--select", "path:models/kpis", say=silent).results
+    [after] = rows(settings, sessions)
+    assert len(ran) > 20
+    assert after["sessions"] - before["sessions"] < 10
+    owners = rows(
+        settings, "select distinct tableowner from pg_tables where schemaname = 'intermediate'"
+    )
+    assert owners == [{"tableowner": "fieldscore_transform"}]
+
+
 def test_every_model_that_is_a_table_has_statistics(published: Settings) -> None:
     """Without them the next model is planned as if this one were empty."""
     found = rows(

@@ -62,6 +62,7 @@ def run(
     """
     from dbt.cli.main import dbtRunner
 
+    _keep_connections()
     started = time.monotonic()
     progress = _Progress(say)
     with _environment(settings, run_id):
@@ -112,6 +113,28 @@ def _parsed(settings: Settings) -> Manifest:
     if not outcome.success:
         raise FieldscoreError(f"dbt_project does not parse: {outcome.exception}")
     return outcome.result
+
+
+@cache
+def _keep_connections() -> None:
+    """Let dbt do one node after the other by the same connection, to the end of its command.
+
+    By itself it opens one for each, whose caches are empty. dbt-snowflake has ``reuse_connections``
+    for that and does it in this place; dbt-postgres has nothing of the kind.
+    """
+    from dbt.adapters.postgres.connections import PostgresConnectionManager
+    from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+    close = PostgresConnectionManager.release
+
+    def release(manager: PostgresConnectionManager) -> None:
+        connection = manager.get_if_exists()
+        is_open = connection is not None and connection.state == "open"
+        # What is in a transaction after a node, or was cut off, is closed as by dbt itself.
+        if not is_open or connection.handle.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            close(manager)
+
+    PostgresConnectionManager.release = release
 
 
 def _places(settings: Settings) -> list[str]:
