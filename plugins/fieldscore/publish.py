@@ -28,7 +28,8 @@ STEPS = Path(__file__).parent / "sql" / "steps"
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart's contract. columns: name → (type, description); touched_by: columns of its keys.
+    """A mart's contract. columns: name → (type, description); touched_by: those columns of the
+    primary key of which all rows are replaced together.
 
     touched_in: the models in which a night names the keys it touches, besides the rows it audits;
     None where a night audits all of the mart. clustered_by: the columns in whose order rows are
@@ -305,41 +306,41 @@ def _carry(connection: psycopg.Connection, mart: Mart, run_id: int, whole: bool)
         "columns": _columns(mart.columns),
         "key": _columns(mart.touched_by),
         "primary_key": _columns(mart.primary_key),
+        "one": sql.Identifier(mart.primary_key[0]),
         "order": _columns(mart.clustered_by),
         "new": _columns(mart.columns, "new"),
         "old": _columns(mart.columns, "old"),
-        "either": sql.SQL(", ").join(
-            sql.SQL("coalesce({}, {})").format(
-                sql.Identifier("new", name), sql.Identifier("old", name)
-            )
-            for name in mart.touched_by
-        ),
     }
 
     def execute(statement: str) -> psycopg.Cursor:
         return connection.execute(sql.SQL(statement).format(**names))
 
     insert = "insert into {published} ({columns}) select {columns} from {audited}"
+    [audited] = execute("select count(*) from {audited}").fetchone()
     if execute("select exists (select from {published})").fetchone()[0]:
         execute("drop table if exists touched")
         execute(
-            "create temporary table touched ({key}) on commit drop as"
-            " select distinct {either} from {audited} as new"
-            " full join ({standing}) as old using ({primary_key})"
-            " where ({new}) is distinct from ({old})"
+            "create temporary table touched on commit drop as"
+            " select {key}, count(old.{one}) as standing, count(new.{one}) as audited"
+            " from {audited} as new full join ({standing}) as old using ({primary_key})"
+            " where ({new}) is distinct from ({old}) group by {key}"
         )
         execute("analyze touched")
+        # Of the keys the night asks for, what stood is what was audited, but for these rows.
+        [more] = execute(
+            "select coalesce(sum(standing - audited), 0)::bigint from touched"
+        ).fetchone()
         of_touched = " where ({key}) in (select {key} from touched)"
         before = execute("delete from {published}" + of_touched).rowcount
         after = execute(insert + of_touched + " order by {order}").rowcount
+        published = audited + more - before + after
     else:
-        before, after = 0, execute(insert + " order by {order}").rowcount
+        before = 0
+        after = published = execute(insert + " order by {order}").rowcount
     seen, seen_keys = connection.execute(
         "select rows, keys from ops.audited where run_id = %s and table_name = %s",
         [run_id, mart.name],
     ).fetchone() or (None, None)
-    [audited] = execute("select count(*) from {audited}").fetchone()
-    [published] = execute("select count(*) from ({standing}) as standing").fetchone()
     if not seen == audited == published or seen_keys != keys:
         of_keys = "" if keys is None else f" of {keys} keys ({seen_keys} at the gate)"
         raise FieldscoreError(
