@@ -17,6 +17,9 @@ from fieldscore.settings import Settings
 # What surrounds a value without being part of it; staging trims the same (ops.delivered).
 BLANKS = " \t\r\n\u00a0\u3000\u200b\ufeff"
 
+# Rows hashed at once: each is joined to one text first, and all of a file's texts would be held.
+SLICE = 50_000
+
 
 def personal_key(settings: Settings) -> bytes:
     """The installation's key of personal hashes: kept outside the database, never changed."""
@@ -72,9 +75,12 @@ def row_hashes(rows: pl.DataFrame, confidential: Iterable[str] = (), key: bytes 
     confidential: columns that go in as keyed hashes; else whoever may read the hash and the other
     columns could try values until it fits.
     """
-    if not rows.height:
-        return pl.Series(dtype=pl.Binary)
     rows = keyed_columns(rows, confidential, key)
+    slices = [_hashes(part) for part in rows.iter_slices(SLICE)]
+    return pl.concat(slices) if rows.height else pl.Series(dtype=pl.Binary)
+
+
+def _hashes(rows: pl.DataFrame) -> pl.Series:
     parts = []
     for name in sorted(set(rows.columns) - {"row_number"}):
         column, value = rows[name], pl.col(name)

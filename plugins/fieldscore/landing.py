@@ -198,7 +198,8 @@ def _store(transaction: _Transaction, feed: str, load_id: int, rows: pl.DataFram
     load = pl.lit(load_id, pl.Int64).alias("load_id")
     known = _known(transaction, feed, rows)
     # In the order of the indexes on hashes, whose pages are then written one after the other.
-    new, again = (rows.filter(which).sort("row_hash") for which in (~known, known))
+    order = rows["row_hash"].arg_sort()
+    new, again = (rows[order.filter(which[order])] for which in (~known, known))
     if "extra" in new.columns:
         new = new.with_columns(extra=pl.lit(JSONB) + pl.col("extra"))
     transaction.insert(f"raw.{feed}", new.select(load, pl.all()))
