@@ -444,6 +444,14 @@ def test_a_failed_dbt_test_stops_the_night_before_the_gate(audited) -> None:
             " is_registered from audit.dim_areas limit 1",
             "dim_areas",
         ),
+        # What the server takes is counted, not what it was given.
+        (
+            "create function public.swallow() returns trigger language plpgsql"
+            " as 'begin return null; end';"
+            " create trigger swallow before insert on marts.fct_work_orders"
+            " for each row execute function public.swallow()",
+            "fct_work_orders",
+        ),
     ],
 )
 def test_what_changed_after_the_gate_is_not_published(audited, change: str, mart: str) -> None:
