@@ -178,6 +178,7 @@ def nights(site: Site, first: str) -> SimpleNamespace:
     run_id = run_night(settings, SECOND)
     after = state(settings)
     touched = {row["order_id"] for row in rows(settings, "table intermediate.touched_orders")}
+    audited = rows(settings, "select kpi_code, record_key from audit.fct_kpi_events")
     asked = "select day, technician_id from intermediate.{} where technician_id = 'T3'"
     days, trips = (
         {row["day"].day for row in rows(settings, asked.format(model)) if row["day"] < FIRST}
@@ -187,7 +188,7 @@ def nights(site: Site, first: str) -> SimpleNamespace:
     night.rebuild(settings, SECOND, say=silent)
     return SimpleNamespace(
         before=before, after=after, rebuilt=state(settings), touched=touched,
-        days=days, trips=trips,
+        audited={(row["kpi_code"], row["record_key"]) for row in audited}, days=days, trips=trips,
         run=run_of(settings, run_id), first_run=run_of(settings, 1),
     )  # fmt: skip
 
@@ -203,6 +204,15 @@ def test_what_has_no_part_in_it_is_not_even_looked_at(nights) -> None:
     for key in nights.before.events:
         if key[1] in ("ALONE", "OLDER", "ALONE/T1", "OLDER/T1"):
             assert nights.after.written[key] == nights.before.written[key], key
+
+
+def test_of_what_is_looked_at_only_what_differs_is_audited_and_written(nights) -> None:
+    old, new = nights.before.events, nights.after.events
+    differing = {key for key, event in new.items() if old.get(key) != event}
+    same = [key for key in new.keys() - differing if new[key]["order_id"] in nights.touched]
+    assert len(differing) > 10 and len(same) > 10
+    assert nights.audited == differing
+    assert {nights.after.written[key] == nights.before.written[key] for key in same} == {True}
 
 
 def test_time_alone_decides_what_was_open(nights) -> None:

@@ -1,4 +1,5 @@
--- One row per record a KPI judges, eligible or not. A view: publication reads these many rows once.
+-- One row per record a KPI judges, eligible or not; in a night of those that are not published as they are.
+-- A view: publication reads these many rows once.
 {{ config(materialized='view') }}
 select
     cast(kpi_code as varchar) as kpi_code,
@@ -18,3 +19,8 @@ select
     cast(stratum as varchar) as stratum,
     cast(evidence_ref as varchar) as evidence_ref
 from {{ ref('int_kpi_events') }}
+{% if is_night() -%}
+where (kpi_code, feed, record_key) in (
+        select changed.kpi_code, changed.feed, changed.record_key from {{ ref('changed_events') }} as changed
+    )
+{%- endif %}

@@ -1,36 +1,8 @@
 -- One row per technician and day of which a record has come, gone or changed; and of a month that begins
 -- with this night all that is known of it already. In a rebuild, of all records.
-{% set columns = [
-    'kpi_code', 'feed', 'record_key', 'order_id', 'technician_id', 'business_date', 'anchored_at', 'eligible',
-    'reason_code', 'mature', 'next_change_at', 'numerator', 'denominator', 'expected', 'stratum', 'evidence_ref',
-] | join(', ') -%}
 with
-before as (
-    select {{ columns }} from {{ ref('touched_events') }}
-),
-
-tonight as (
-    select {{ columns }} from {{ ref('int_kpi_events') }}
-),
-
-changed as (
-    {% if is_night() -%}
-    (
-        select {{ columns }} from before
-        except
-        select {{ columns }} from tonight
-    )
-
-    union all
-
-    (
-        select {{ columns }} from tonight
-        except
-        select {{ columns }} from before
-    )
-    {%- else -%}
-    select technician_id, business_date from tonight
-    {%- endif %}
+events as (
+    select * from {{ ref('int_kpi_events') }}
 ),
 
 new_periods as (
@@ -42,13 +14,14 @@ new_periods as (
 )
 
 select technician_id, business_date
-from changed
+from {{ ref('changed_events') }}
 where technician_id is not null
 
 union
 
-select tonight.technician_id, tonight.business_date
-from tonight
-inner join new_periods
-    on new_periods.period_month = cast(date_trunc('month', tonight.business_date) as date)
-where tonight.technician_id is not null
+select events.technician_id, events.business_date
+from events
+{% if is_night() -%}
+inner join new_periods on new_periods.period_month = events.period_month
+{% endif -%}
+where events.technician_id is not null
