@@ -80,6 +80,7 @@ def plot(measured: list[Measured], nights: dict[str, dict[str, float]]) -> None:
     left.axvline(1, color="black", linewidth=1)
     left.set(xscale="log", xlabel="multiple of the target; left of the line it is met")
     left.xaxis.set_major_formatter("{x:g}")
+    left.xaxis.set_minor_formatter("{x:g}")
 
     begin = dict.fromkeys(nights, 0.0)
     palette = plt.get_cmap("tab20").colors
