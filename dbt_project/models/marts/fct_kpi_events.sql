@@ -19,7 +19,7 @@ select
     cast(stratum as varchar) as stratum,
     cast(evidence_ref as varchar) as evidence_ref
 from {{ ref('int_kpi_events') }}
-{% if is_night() -%}
+{%- if is_night() %}
 where (kpi_code, feed, record_key) in (
         select changed.kpi_code, changed.feed, changed.record_key from {{ ref('changed_events') }} as changed
     )
