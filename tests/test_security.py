@@ -579,7 +579,7 @@ FORBIDDEN = {
     "membership": "grant fieldscore_reader to technician_t2",
     "a new login": "create role probe login",
     "the end of a night": "select pg_terminate_backend(pid) from pg_stat_activity"
-    " where usename not in ('technician_t2')",
+    " where usename <> session_user",
 }
 
 
